@@ -51,6 +51,11 @@ export interface S3Request {
   readonly bodyChecksum: () => BodyChecksum | undefined;
   /** Aborts when the client has gone or the server gives up on the request. */
   readonly signal: AbortSignal;
+  /**
+   * What layers add to this request's one log line, such as `credential`, `storage` or `cache`. The same map in
+   * every copy of the request. Never a secret, never a vendor's error text.
+   */
+  readonly notes: Map<string, string | number>;
 }
 
 /**
