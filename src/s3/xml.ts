@@ -1,6 +1,8 @@
 import { XMLParser, XMLValidator } from 'fast-xml-parser';
 import { S3Error } from './error.ts';
 
+const DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n';
+
 export const S3_NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/';
 
 /** An element to write: its name, and its text or its child elements. Undefined content leaves it out. */
@@ -51,11 +53,15 @@ export function childText(element: XmlElement, name: string): string | undefined
   return found[0]?.text;
 }
 
-/** Writes a document with declaration, and S3's namespace unless told otherwise. */
-export function buildXml(root: XmlNode, namespace: string | undefined = S3_NAMESPACE): string {
+/** Writes a document in S3's namespace, as results and configurations are. */
+export function buildXml(root: XmlNode): string {
   const [name, content] = root;
-  const open = namespace === undefined ? name : `${name} xmlns="${namespace}"`;
-  return `<?xml version="1.0" encoding="UTF-8"?>\n<${open}>${inner(content)}</${name}>`;
+  return `${DECLARATION}<${name} xmlns="${S3_NAMESPACE}">${inner(content)}</${name}>`;
+}
+
+/** Writes a document without a namespace, as S3's error documents are. */
+export function buildPlainXml([name, content]: XmlNode): string {
+  return `${DECLARATION}<${name}>${inner(content)}</${name}>`;
 }
 
 /**

@@ -1,0 +1,208 @@
+import { randomBytes } from 'node:crypto';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
+import { S3Error } from '../s3/error.ts';
+import type { Handler, S3Request } from '../s3/message.ts';
+import type { PeerFilter } from './peer-filter.ts';
+import { ProgressWatch } from './progress.ts';
+import { receive } from './receive.ts';
+import { RequestBody } from './request-body.ts';
+import { errorResponse, respond } from './respond.ts';
+
+export interface ServerOptions {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** PEM. With it the port speaks HTTPS only. */
+  readonly tls?: { readonly cert: string; readonly key: string };
+  /** Asked anew for each request, so that a reload counts from the next request on. */
+  readonly settings: () => ServerSettings;
+  /** Called once for every request, when its last byte is out or its socket is gone. */
+  readonly onRequest: (record: RequestRecord) => void;
+  /** How long the client may make no progress, in milliseconds; 30,000 unless told. */
+  readonly idleMs?: number;
+}
+
+export interface ServerSettings {
+  readonly handler: Handler;
+  readonly domains: readonly string[];
+  readonly isTrustedProxy: PeerFilter;
+}
+
+/** One request, for the access log and metrics. */
+export interface RequestRecord {
+  readonly id: string;
+  readonly method: string;
+  readonly operation: string;
+  readonly bucket: string | undefined;
+  readonly peer: string;
+  /** 0 when the client went away before an answer. */
+  readonly status: number;
+  /** Wall time, in milliseconds. */
+  readonly durationMs: number;
+  readonly bytesReceived: number;
+  readonly bytesSent: number;
+  readonly notes: ReadonlyMap<string, string | number>;
+  /** What was thrown, when something was. */
+  readonly error: unknown;
+}
+
+export interface GatewayServer {
+  readonly port: number;
+  /** Replaces the certificate, for connections to come. */
+  setTls(tls: { readonly cert: string; readonly key: string }): void;
+  /**
+   * Stops accepting, lets requests under way finish for up to `drainMs`, then cuts them.
+   * Resolves when every socket is closed.
+   */
+  close(drainMs: number): Promise<void>;
+}
+
+/** An upload must move this many bytes in each idle period (facts 5.3: 1 KiB/s over 30 s). */
+const MIN_UPLOAD_BYTES_PER_SECOND = 1024;
+
+const NODE_OPTIONS = {
+  maxHeaderSize: 16 * 1024,
+  // 0: a steady upload may take hours. ProgressWatch ends those that stand still.
+  requestTimeout: 0,
+  headersTimeout: 15_000,
+  // Longer than the 60 s of common load balancers: they, not we, must close idle connections.
+  keepAliveTimeout: 75_000,
+  noDelay: true,
+  insecureHTTPParser: false,
+} as const;
+
+/**
+ * Listens for S3 requests over HTTP/1.1 and answers each through the handler.
+ * @throws the listen error, such as EADDRINUSE
+ */
+export async function startServer(options: ServerOptions): Promise<GatewayServer> {
+  const server = options.tls ? createTlsServer({ ...NODE_OPTIONS, ...options.tls }) : createServer(NODE_OPTIONS);
+  // node would silently drop headers past the count, yet still frame the body by them (CVE-2026-58044).
+  server.maxHeadersCount = 0;
+  server.maxRequestsPerSocket = 0;
+  const idleMs = options.idleMs ?? 30_000;
+  const minBytes = (MIN_UPLOAD_BYTES_PER_SECOND * idleMs) / 1000;
+  const watch = new ProgressWatch({ intervalMs: idleMs, minBytes });
+  let isDraining = false;
+  const onRequest = async (message: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const settings = options.settings();
+    options.onRequest(await answer({ message, response, settings, watch, isDraining: () => isDraining }));
+  };
+  server.on('request', onRequest);
+  server.on('checkContinue', onRequest);
+  server.on('checkExpectation', onRequest);
+  server.on('clientError', refuse);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port, options.host, resolve);
+  });
+  // A TCP server's address is never a pipe name.
+  const { port } = server.address() as AddressInfo;
+  return {
+    port,
+    setTls: (tls) => {
+      if ('setSecureContext' in server) server.setSecureContext(tls);
+    },
+    close: (drainMs) => {
+      isDraining = true;
+      return close(server, watch, drainMs);
+    },
+  };
+}
+
+interface Exchange {
+  readonly message: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly settings: ServerSettings;
+  readonly watch: ProgressWatch;
+  readonly isDraining: () => boolean;
+}
+
+/** Runs one request to its end and says what became of it. Never rejects: here anything thrown becomes an answer. */
+async function answer(exchange: Exchange): Promise<RequestRecord> {
+  const { message, response, settings } = exchange;
+  const started = performance.now();
+  const { socket } = message;
+  const { bytesRead, bytesWritten } = socket;
+  const abort = new AbortController();
+  response.once('close', () => abort.abort());
+  const id = newRequestId();
+  const { signal } = abort;
+  const notes = new Map<string, string | number>();
+  const body = new RequestBody(message, response);
+  const unwatch = exchange.watch.watch(message, response, () => body.destroy(new S3Error('RequestTimeout')));
+  let request: S3Request | undefined;
+  let error: unknown;
+  try {
+    const answered = await (async () => {
+      try {
+        request = receive(message, { id, signal, notes, body }, settings);
+        return await settings.handler(request);
+      } catch (thrown) {
+        error = thrown;
+        return errorResponse(thrown, { requestId: id, resource: resourceOf(message) });
+      }
+    })();
+    body.destroy();
+    await respond(message, response, answered, { requestId: id, signal, closes: exchange.isDraining() });
+  } catch (thrown) {
+    error ??= thrown;
+  } finally {
+    unwatch();
+  }
+  return {
+    id,
+    method: message.method ?? '',
+    operation: request?.operation ?? 'Unknown',
+    bucket: request?.bucket,
+    peer: request?.peer ?? socket.remoteAddress ?? '',
+    status: response.headersSent ? response.statusCode : 0,
+    durationMs: performance.now() - started,
+    bytesReceived: socket.bytesRead - bytesRead,
+    bytesSent: socket.bytesWritten - bytesWritten,
+    notes,
+    error,
+  };
+}
+
+function newRequestId(): string {
+  return randomBytes(8).toString('hex').toUpperCase();
+}
+
+function resourceOf(message: IncomingMessage): string {
+  return (message.url ?? '').split('?', 1)[0] ?? '';
+}
+
+/** What node's parser refuses never becomes a request; it too is answered with S3's error, and the socket closed. */
+function refuse(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const code = PARSER_ERRORS.get(error.code ?? '') ?? 'InvalidRequest';
+  const requestId = newRequestId();
+  const { status, headers, body } = errorResponse(new S3Error(code), { requestId, resource: '' });
+  const fields = [...headers, ['x-amz-request-id', requestId], ['connection', 'close']];
+  const head = fields.map(([name, value]) => `${name}: ${value}\r\n`).join('');
+  socket.end(`HTTP/1.1 ${status} Bad Request\r\n${head}\r\n${body instanceof Uint8Array ? body.toString() : ''}`);
+}
+
+const PARSER_ERRORS = new Map([
+  ['HPE_HEADER_OVERFLOW', 'RequestHeaderSectionTooLarge'],
+  ['ERR_HTTP_REQUEST_TIMEOUT', 'RequestTimeout'],
+] as const) as ReadonlyMap<string, 'RequestHeaderSectionTooLarge' | 'RequestTimeout'>;
+
+async function close(server: Server, watch: ProgressWatch, drainMs: number): Promise<void> {
+  const cut = setTimeout(() => server.closeAllConnections(), drainMs);
+  try {
+    await new Promise<void>((resolve) => {
+      server.close(() => resolve());
+      server.closeIdleConnections();
+    });
+  } finally {
+    clearTimeout(cut);
+    watch.close();
+  }
+}
