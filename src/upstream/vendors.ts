@@ -1,0 +1,246 @@
+import type { Dialect } from './dialect.ts';
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const GiB = 1024 * MiB;
+
+/**
+ * What is believed of a service nobody described: the one shape that every service known here accepts.
+ * Limits are those of Amazon S3: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
+ */
+const other: Dialect = {
+  signature: 'v4',
+  signatures: ['v4', 'v2'],
+  addressing: 'path',
+  addressings: ['path', 'virtual', 'domain'],
+  dottedBuckets: 'path',
+  hosts: [],
+  region: 'us-east-1',
+  payload: 'keep',
+  // Most services refuse the checksum headers that newer SDKs send; they are verified here instead.
+  checksums: 'strip',
+  contentMd5OnXml: 'required',
+  // A service that ignores a condition loses data for those who rely on it: refused unless known to be honoured.
+  ifNoneMatch: { by: 'refuse' },
+  ifMatch: { by: 'refuse' },
+  listVersion: 2,
+  encodingType: 'pass',
+  maxKeys: 1000,
+  maxDeleteKeys: 1000,
+  maxSinglePut: 5 * GiB,
+  maxCopy: 5 * GiB,
+  minPart: 5 * MiB,
+  maxParts: 10_000,
+  partSizes: 'any',
+  uploadPartCopy: 'native',
+  etag: 'opaque',
+  dotSegments: 'refuse',
+  locationConstraint: 'none',
+  nativeHeaders: undefined,
+};
+
+/** Amazon S3. https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html */
+const aws: Dialect = {
+  ...other,
+  // Refused for buckets made after 2020-06-24 (AWS announcement of the extended SigV2 deprecation).
+  signatures: ['v4'],
+  addressing: 'virtual',
+  hosts: [
+    { host: 's3.{region}.amazonaws.com' },
+    { host: 's3-{region}.amazonaws.com' },
+    { host: 's3.dualstack.{region}.amazonaws.com' },
+    { host: 's3-fips.{region}.amazonaws.com' },
+    { host: 's3.{region}.amazonaws.com.cn' },
+    { host: 's3.amazonaws.com', region: 'us-east-1' },
+    { host: 's3-accelerate.amazonaws.com' },
+  ],
+  checksums: 'pass',
+  contentMd5OnXml: 'optional',
+  ifNoneMatch: { by: 'native' },
+  ifMatch: { by: 'native' },
+  etag: 'aws',
+  locationConstraint: 'region',
+};
+
+/** Alibaba Cloud OSS. https://www.alibabacloud.com/help/en/oss/developer-reference/compatibility-with-amazon-s3 */
+const oss: Dialect = {
+  ...other,
+  // Path style: 403 SecondLevelDomainForbidden. New accounts must use a domain bound to the bucket (since 2025-03-20).
+  addressing: 'virtual',
+  addressings: ['virtual', 'domain'],
+  hosts: [
+    { host: 's3.oss-accelerate.aliyuncs.com' },
+    { host: 'oss-accelerate.aliyuncs.com' },
+    { host: 'oss-accelerate-overseas.aliyuncs.com' },
+    { host: 's3.oss-{region}-internal.aliyuncs.com' },
+    { host: 'oss-{region}-internal.aliyuncs.com' },
+    { host: 's3.oss-{region}.aliyuncs.com' },
+    { host: 'oss-{region}.aliyuncs.com' },
+  ],
+  // Vendor samples sign three different regions, so it is not checked; the plain form is the documented one.
+  region: 'cn-hangzhou',
+  // If-None-Match answers 501; this header works through the S3 endpoint but not on versioned buckets; conflict is 409.
+  ifNoneMatch: { by: 'header', name: 'x-oss-forbid-overwrite', value: 'true' },
+  minPart: 100 * KiB,
+  nativeHeaders: 'x-oss-',
+};
+
+/** Tencent Cloud COS. https://www.tencentcloud.com/document/product/436/32537 */
+const cos: Dialect = {
+  ...other,
+  // SigV2 is not in the documentation that was read.
+  signatures: ['v4'],
+  // Buckets made from 2024-01-01 answer 403 PathStyleDomainForbidden; older ones still take path style.
+  addressing: 'virtual',
+  hosts: [
+    { host: 'cos.accelerate.myqcloud.com' },
+    { host: 'cos.{region}.myqcloud.com' },
+    { host: 'cos.{region}.tencentcos.cn' },
+    { host: 'cos-internal.{region}.tencentcos.cn' },
+  ],
+  region: 'ap-guangzhou',
+  // The vendor's own guard, for buckets that never had versions (cos-go-sdk-v5); If-None-Match is not documented.
+  ifNoneMatch: { by: 'header', name: 'x-cos-forbid-overwrite', value: 'true' },
+  // rclone pins V1.
+  listVersion: 1,
+  minPart: 1 * MiB,
+  nativeHeaders: 'x-cos-',
+};
+
+/** Qiniu Kodo. https://developer.qiniu.com/kodo/4087/compatible-s3-api */
+const kodo: Dialect = {
+  ...other,
+  hosts: [{ host: 's3-{region}.qiniucs.com' }, { host: 's3.{region}.qiniucs.com' }],
+  region: 'cn-east-1',
+  // Documented as missing in both listings.
+  encodingType: 'unsupported',
+  locationConstraint: 'region',
+};
+
+/** Huawei Cloud OBS. https://support.huaweicloud.com/obs_faq/obs_faq_0274.html */
+const obs: Dialect = {
+  ...other,
+  addressing: 'virtual',
+  hosts: [{ host: 'obs.{region}.myhuaweicloud.com' }, { host: 'obs.{region}.myhuaweicloud.eu' }],
+  region: 'cn-north-4',
+  // V4 knows two payload modes, and a literal hash is not one of them (the FAQ above).
+  payload: 'unsigned',
+  // Parallel file systems lack V2, and with encoding-type their marker never moves on (rclone).
+  listVersion: 1,
+  encodingType: 'unsupported',
+  minPart: 100 * KiB,
+  locationConstraint: 'region',
+  nativeHeaders: 'x-obs-',
+};
+
+/** Volcengine and BytePlus TOS. https://docs.byteplus.com/en/docs/tos/docs-compatibility-with-amazon-s3 */
+const tos: Dialect = {
+  ...other,
+  signatures: ['v4'],
+  // Path style: 403 InvalidPathAccess.
+  addressing: 'virtual',
+  addressings: ['virtual', 'domain'],
+  hosts: [
+    { host: 'tos-s3-{region}.volces.com' },
+    { host: 'tos-s3-{region}.ivolces.com' },
+    { host: 'tos-s3-{region}.bytepluses.com' },
+    { host: 'tos-s3-{region}.ibytepluses.com' },
+    // The native service does not speak S3.
+    { host: 'tos-{region}.volces.com', use: 'tos-s3-{region}.volces.com' },
+    { host: 'tos-{region}.ivolces.com', use: 'tos-s3-{region}.ivolces.com' },
+    { host: 'tos-{region}.bytepluses.com', use: 'tos-s3-{region}.bytepluses.com' },
+    { host: 'tos-{region}.ibytepluses.com', use: 'tos-s3-{region}.ibytepluses.com' },
+  ],
+  region: 'cn-beijing',
+  // Conditions stay refused: the native service has a header for it, but its spelling on the S3 host is unconfirmed.
+  nativeHeaders: 'x-tos-',
+};
+
+/** MinIO. https://docs.min.io/community/minio-object-store/reference/s3-api-compatibility.html */
+const minio: Dialect = {
+  ...other,
+  checksums: 'pass',
+  // Servers before the checksum support accept nothing but Content-MD5 on DeleteObjects.
+  contentMd5OnXml: 'required',
+  ifNoneMatch: { by: 'native' },
+  ifMatch: { by: 'native' },
+  maxSinglePut: 5 * 1024 * GiB,
+  etag: 'aws',
+};
+
+/** Ceph's S3 gateway. https://docs.ceph.com/en/latest/radosgw/s3/ */
+const ceph: Dialect = {
+  ...other,
+  // Support for checksum headers depends on the release; stripped, every release works.
+  checksums: 'strip',
+  ifNoneMatch: { by: 'native' },
+  ifMatch: { by: 'native' },
+  // V2 listing came late and is quirky in old releases, but all supported releases have it.
+  listVersion: 2,
+  etag: 'aws',
+};
+
+/** Cloudflare R2. https://developers.cloudflare.com/r2/api/s3/api/ */
+const r2: Dialect = {
+  ...other,
+  signatures: ['v4'],
+  hosts: [
+    { host: '{account}.r2.cloudflarestorage.com', region: 'auto' },
+    { host: '{account}.{account}.r2.cloudflarestorage.com', region: 'auto' },
+  ],
+  region: 'auto',
+  ifNoneMatch: { by: 'native' },
+  ifMatch: { by: 'native' },
+  // More than about 700 keys end in InternalError (opendal).
+  maxDeleteKeys: 700,
+  maxSinglePut: 5_363_340_410,
+  maxCopy: 5_363_340_410,
+  partSizes: 'equal',
+  locationConstraint: 'region',
+};
+
+/** Backblaze B2. https://www.backblaze.com/docs/cloud-storage-s3-compatible-api */
+const b2: Dialect = {
+  ...other,
+  signatures: ['v4'],
+  hosts: [{ host: 's3.{region}.backblazeb2.com' }],
+  region: 'us-west-004',
+  // 400 InvalidArgument "Unsupported header" for every checksum header; `other` strips them already.
+  maxSinglePut: 5_000_000_000 - 1,
+  maxCopy: 5_000_000_000 - 1,
+};
+
+/** Google Cloud Storage, XML interoperability. https://docs.cloud.google.com/storage/docs/interoperability */
+const gcs: Dialect = {
+  ...other,
+  hosts: [{ host: 'storage.googleapis.com', region: 'auto' }],
+  region: 'auto',
+  // Conditions stay refused: under SigV4 they are ignored.
+  uploadPartCopy: 'missing',
+  nativeHeaders: 'x-goog-',
+};
+
+/** Wasabi. https://docs.wasabi.com/docs/wasabi-s3-api-compatibility */
+const wasabi: Dialect = {
+  ...other,
+  hosts: [{ host: 's3.{region}.wasabisys.com' }, { host: 's3.wasabisys.com', region: 'us-east-1' }],
+};
+
+/** One row per provider of the configuration; each lists only where it differs, and why. */
+export const VENDORS = {
+  aws,
+  oss,
+  cos,
+  kodo,
+  obs,
+  tos,
+  minio,
+  ceph,
+  r2,
+  b2,
+  gcs,
+  wasabi,
+  other,
+} as const satisfies Record<string, Dialect>;
+
+export type Vendor = keyof typeof VENDORS;
