@@ -3,6 +3,7 @@ import type { LookupFunction } from 'node:net';
 import { Readable } from 'node:stream';
 import { buildConnector, Pool } from 'undici';
 import { S3Error } from '../s3/error.ts';
+import { TransportFailure } from '../s3/failure.ts';
 import { type Headers, headersFromRaw } from '../s3/headers.ts';
 import type { Body } from '../s3/message.ts';
 
@@ -64,20 +65,7 @@ export interface Transport {
   close(): Promise<void>;
 }
 
-/** What happened on the connection. After `connect` nothing of the request has left; after `exchange` it may have. */
-export class TransportFailure extends Error {
-  readonly phase: 'connect' | 'exchange';
-  readonly code: string;
-
-  constructor(phase: 'connect' | 'exchange', cause: unknown) {
-    super(`${phase}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
-    this.name = 'TransportFailure';
-    this.phase = phase;
-    this.code = errorCode(cause);
-  }
-}
-
-/** One host a bucket (virtual-hosted style) must not let pools grow without end. */
+/** Every bucket is a host of its own in virtual-hosted style: pools must not grow without end. */
 const MAX_POOLS = 256;
 const MAX_HEADER_BYTES = 32 * 1024;
 
@@ -98,7 +86,7 @@ export function createTransport(options: TransportOptions = {}): Transport {
   const connect: buildConnector.connector = (target, callback) => {
     connector(target, (...[error, socket]) => {
       if (error === null) callback(null, socket);
-      else callback(new TransportFailure('connect', error), null);
+      else callback(new TransportFailure('connect', errorCode(error), error), null);
     });
   };
 
@@ -198,7 +186,7 @@ function toS3Error(error: unknown, signal: AbortSignal): unknown {
   if (error instanceof S3Error) return error;
   if (errorCode(error) === 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH')
     return new S3Error('IncompleteBody', { cause: error });
-  const failure = error instanceof TransportFailure ? error : new TransportFailure('exchange', error);
+  const failure = error instanceof TransportFailure ? error : new TransportFailure('exchange', errorCode(error), error);
   return new S3Error('ServiceUnavailable', { cause: failure });
 }
 

@@ -92,7 +92,7 @@ const RESPONSE_PREFIXES = ['x-amz-meta-', 'x-amz-checksum-', 'x-amz-object-lock-
 
 /** Parameters of known operations besides those that choose the operation. */
 const PARAMETERS: ReadonlySet<string> = new Set([
-  ...Object.values(OPERATIONS).flatMap((row: { readonly query?: readonly string[] }) => row.query ?? []),
+  ...Object.values(OPERATIONS).flatMap((row) => ('query' in row ? row.query : [])),
   'bucket-region',
   'continuation-token',
   'delimiter',

@@ -1,6 +1,7 @@
 import type { IncomingResponse } from '../http/transport.ts';
 import { S3Error } from '../s3/error.ts';
 import { quoteEtag } from '../s3/etag.ts';
+import { TransportFailure } from '../s3/failure.ts';
 import type { S3Response } from '../s3/message.ts';
 import type { KnownOperation, OperationName } from '../s3/operation.ts';
 import { responseHeaders } from './allowed.ts';
@@ -127,7 +128,7 @@ async function readAnswer(response: IncomingResponse, limit: number): Promise<Ui
     return await readBody(response.body, limit, 'ServiceUnavailable');
   } catch (cause) {
     if (cause instanceof S3Error) throw cause;
-    throw new S3Error('ServiceUnavailable', { cause });
+    throw new S3Error('ServiceUnavailable', { cause: new TransportFailure('exchange', 'BODY', cause) });
   }
 }
 

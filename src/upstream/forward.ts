@@ -1,16 +1,15 @@
 import { Readable } from 'node:stream';
 import type { IncomingResponse, Transport } from '../http/transport.ts';
 import { S3Error } from '../s3/error.ts';
+import { AnswerFailure } from '../s3/failure.ts';
 import type { Handler, S3Request } from '../s3/message.ts';
 import { toResponse } from './answer.ts';
 import { dropBody } from './body.ts';
 import { createSigner, type Signer } from './sign.ts';
 import type { Target, UpstreamLog } from './target.ts';
 import { type Translated, translate } from './translate.ts';
-import { VendorFailure } from './vendor-error.ts';
 
-export interface ForwardParts {
-  readonly target: Target;
+export interface ForwardDependencies {
   readonly transport: Transport;
   readonly now: () => Date;
   readonly log: UpstreamLog;
@@ -19,11 +18,11 @@ export interface ForwardParts {
 /**
  * A handler that asks a storage: the request is addressed, filtered and signed anew, and bodies stream both ways.
  * `request.bucket` and `request.key` are already the storage's; its body is decoded and verified, its framing gone.
- * What the storage answers as an error is thrown as S3Error with a `VendorFailure` as cause; trouble on the way
+ * What the storage answers as an error is thrown as S3Error with a `AnswerFailure` as cause; trouble on the way
  * there has a `TransportFailure` as cause. Nothing is sent twice, but for a request without a stream that was
  * refused for the clock.
  */
-export function forward({ target, transport, now, log }: ForwardParts): Handler {
+export function forward(target: Target, { transport, now, log }: ForwardDependencies): Handler {
   const signer = createSigner(target, now);
   return async (request) => {
     const translated = await translate(request, target);
@@ -62,8 +61,8 @@ async function send(
   }
 }
 
-function isSkewed(error: unknown): error is S3Error & { cause: VendorFailure } {
+function isSkewed(error: unknown): error is S3Error & { cause: AnswerFailure } {
   return (
-    error instanceof S3Error && error.cause instanceof VendorFailure && error.cause.code === 'RequestTimeTooSkewed'
+    error instanceof S3Error && error.cause instanceof AnswerFailure && error.cause.code === 'RequestTimeTooSkewed'
   );
 }

@@ -1,5 +1,7 @@
 import type { Origin } from '../http/transport.ts';
-import type { Dialect } from './dialect.ts';
+import { type Dialect, mergeDialect } from './dialect.ts';
+import { recogniseHost } from './endpoint.ts';
+import { VENDORS, type Vendor } from './vendors.ts';
 
 /** A storage that speaks S3: where it is, who we are there, and how it wants to be spoken to. */
 export interface Target {
@@ -20,7 +22,43 @@ export interface TargetCredentials {
 
 /** What this folder writes to the log; pino has this shape. Nothing secret and no key is ever given to it. */
 export interface UpstreamLog {
-  debug(fields: object, message: string): void;
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
+}
+
+/** What a configuration says of a storage. */
+export interface TargetSettings {
+  readonly name: string;
+  readonly provider: Vendor;
+  /** host[:port] */
+  readonly endpoint: string;
+  readonly protocol: 'http' | 'https';
+  readonly accessKey: string;
+  readonly secretKey: string;
+  readonly sessionToken?: string | undefined;
+  readonly region?: string | undefined;
+}
+
+const DEFAULT_PORT = { http: 80, https: 443 } as const;
+
+/**
+ * Makes a target of a storage's settings: its provider's row with the overrides, the region from the settings, else
+ * from the host, else from the row; a bucket that was pasted along with the host is taken off it.
+ */
+export function resolveTarget(settings: TargetSettings, overrides: Partial<Dialect>): Target {
+  const row = mergeDialect(VENDORS[settings.provider], overrides);
+  const [, name = settings.endpoint, port] = /^(.*?)(?::(\d+))?$/.exec(settings.endpoint.toLowerCase()) ?? [];
+  const known = recogniseHost(row, name);
+  const { protocol, accessKey, secretKey, sessionToken } = settings;
+  return {
+    name: settings.name,
+    dialect: row,
+    endpoint: {
+      protocol,
+      host: row.addressing === 'domain' ? name : (known?.host ?? name),
+      port: port === undefined ? DEFAULT_PORT[protocol] : Number(port),
+    },
+    region: settings.region ?? known?.region ?? row.region,
+    credentials: { accessKey, secretKey, ...(sessionToken !== undefined && { sessionToken }) },
+  };
 }

@@ -1,31 +1,11 @@
 import type { IncomingResponse } from '../http/transport.ts';
 import { isErrorCode, S3Error, type S3ErrorCode } from '../s3/error.ts';
+import { AnswerFailure } from '../s3/failure.ts';
 import { type Headers, headersOf } from '../s3/headers.ts';
 import type { OperationName } from '../s3/operation.ts';
 import { parseXml, type XmlElement } from '../s3/xml.ts';
 import { readBody } from './body.ts';
 import type { UpstreamLog } from './target.ts';
-
-/** What a storage answered instead of success; the cause of the S3Error that the client gets. */
-export class VendorFailure extends Error {
-  readonly status: number;
-  /** The storage's own error code; undefined when it gave none. */
-  readonly code: string | undefined;
-  /** Its clock. */
-  readonly date: string | undefined;
-  /** Its wish, in seconds; undefined when it gave none, or one that is not a number of seconds. */
-  readonly retryAfter: number | undefined;
-
-  constructor(status: number, code: string | undefined, headers: Headers) {
-    super(`storage answered ${status} ${code ?? 'without a code'}`);
-    this.name = 'VendorFailure';
-    this.status = status;
-    this.code = code;
-    this.date = headers.get('date');
-    const seconds = headers.get('retry-after') ?? '';
-    this.retryAfter = /^\d{1,6}$/.test(seconds) ? Number(seconds) : undefined;
-  }
-}
 
 /**
  * Codes that tell of our key, our clock or our configuration: the client can do nothing about them, and the documents
@@ -112,7 +92,12 @@ export function toS3Error(
   log: UpstreamLog,
 ): S3Error {
   const code = document === undefined ? undefined : textOf(document, 'Code');
-  const cause = new VendorFailure(status, code, headers);
+  const cause = new AnswerFailure({
+    status,
+    code,
+    date: headers.get('date'),
+    retryAfter: headers.get('retry-after') ?? '',
+  });
   const ours = clientCode(status, code, place);
   if (ours === 'InternalError' || ours === 'ServiceUnavailable') {
     log.error(

@@ -1,0 +1,56 @@
+import { z } from 'zod';
+import type { Dialect } from '../upstream/dialect.ts';
+
+const conditionalWrite = z.discriminatedUnion('by', [
+  z.strictObject({ by: z.literal('native') }),
+  z.strictObject({ by: z.literal('header'), name: z.string().min(1), value: z.string() }),
+  z.strictObject({ by: z.literal('refuse') }),
+]);
+const signature = z.enum(['v4', 'v2']);
+const addressing = z.enum(['path', 'virtual', 'domain']);
+const count = z.int().min(1);
+
+/** The fields of a provider's row that a storage may set for itself. `hosts` and `region` have settings of their own. */
+type Overridable = Exclude<keyof Dialect, 'hosts' | 'region'>;
+
+/** One optional setting for each; a field added to the row must be added here. */
+export const dialectFields = {
+  signature: signature.optional(),
+  signatures: z.array(signature).min(1).optional(),
+  addressing: addressing.optional().describe('virtual, path, or domain: a host bound to one bucket.'),
+  addressings: z.array(addressing).min(1).optional(),
+  dottedBuckets: z.enum(['path', 'as-is']).optional(),
+  payload: z.enum(['keep', 'unsigned', 'signed']).optional(),
+  checksums: z.enum(['pass', 'strip']).optional(),
+  contentMd5OnXml: z.enum(['required', 'optional']).optional(),
+  ifNoneMatch: conditionalWrite.optional(),
+  ifMatch: conditionalWrite.optional(),
+  listVersion: z.union([z.literal(1), z.literal(2)]).optional(),
+  encodingType: z.enum(['pass', 'unsupported']).optional(),
+  maxKeys: count.optional(),
+  maxDeleteKeys: count.optional(),
+  maxSinglePut: count.optional(),
+  maxCopy: count.optional(),
+  minPart: count.optional(),
+  maxParts: count.optional(),
+  partSizes: z.enum(['any', 'equal']).optional(),
+  uploadPartCopy: z.enum(['native', 'missing']).optional(),
+  etag: z.enum(['aws', 'opaque', 'md5']).optional(),
+  dotSegments: z.enum(['refuse', 'allow']).optional(),
+  locationConstraint: z.enum(['region', 'none']).optional(),
+  nativeHeaders: z.string().optional(),
+} satisfies { readonly [Field in Overridable]: z.ZodOptional };
+
+/** The overrides that a storage's configuration holds, without those it leaves out. */
+export function dialectOverrides(
+  storage: {
+    readonly [Field in Overridable]?: Dialect[Field] | undefined;
+  },
+): Partial<Dialect> {
+  const given = Object.keys(dialectFields).flatMap((field) => {
+    // The keys of `dialectFields` are exactly these fields.
+    const value = storage[field as Overridable];
+    return value === undefined ? [] : [[field, value] as const];
+  });
+  return Object.fromEntries(given);
+}

@@ -1,0 +1,67 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+const script = fileURLToPath(new URL('../interop/ceph-rgw.sh', import.meta.url));
+const programs = ['/usr/bin/radosgw', '/usr/bin/ceph-mon', '/usr/bin/ceph-osd', '/usr/bin/ceph-authtool'];
+
+/** A running Ceph. Buckets also answer at `BUCKET.localhost`. */
+export interface Ceph {
+  readonly port: number;
+  readonly accessKey: string;
+  readonly secretKey: string;
+  stop(): Promise<void>;
+}
+
+/** The programs that are not installed; none when a Ceph can be started. */
+export function missingForCeph(): readonly string[] {
+  return programs.filter((program) => !existsSync(program));
+}
+
+/** Starts a Ceph of its own on free ports of the loopback interface; takes some 15 seconds. */
+export async function startCeph(): Promise<Ceph> {
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-ceph-'));
+  const port = await freePortPair();
+  const stop = async () => {
+    await run(script, ['stop', folder]);
+    await rm(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 250 });
+  };
+  try {
+    const { stdout } = await run(script, ['start', folder, String(port)]);
+    const words = new Map(
+      stdout
+        .trim()
+        .split(' ')
+        .map((word) => word.split('=') as [string, string]),
+    );
+    return { port, accessKey: words.get('access_key') ?? '', secretKey: words.get('secret_key') ?? '', stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** The gateway listens on the port, its monitor on the next one. */
+async function freePortPair(): Promise<number> {
+  for (;;) {
+    const first = await listen(0);
+    const second = await listen(first.port + 1).catch(() => undefined);
+    await first.close();
+    await second?.close();
+    if (second !== undefined) return first.port;
+  }
+}
+
+async function listen(port: number): Promise<{ port: number; close(): Promise<void> }> {
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, '127.0.0.1', resolve));
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return { port: address.port, close: () => new Promise((resolve) => server.close(() => resolve())) };
+}
