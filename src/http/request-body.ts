@@ -21,6 +21,11 @@ export class RequestBody extends Readable {
     this.#onFirstRead = expectsContinue ? () => response.writeContinue() : undefined;
   }
 
+  /** The client holds its body back until told to send it, and was not told. */
+  get isHeldBack(): boolean {
+    return this.#onFirstRead !== undefined;
+  }
+
   override _read(): void {
     this.#onFirstRead?.();
     this.#onFirstRead = undefined;

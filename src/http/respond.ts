@@ -13,8 +13,9 @@ export interface ErrorContext {
   readonly resource: string;
 }
 
-/** A request body that was refused is read on for this long and this far, so that the client sees the answer. */
+/** A request body that was refused is read on for so long, with no longer pause, and so far. */
 const LINGER_MS = 5000;
+const LINGER_PAUSE_MS = 1000;
 const LINGER_BYTES = 32 * 1024 * 1024;
 
 /**
@@ -38,6 +39,15 @@ export function errorResponse(error: unknown, context: ErrorContext): S3Response
   return { status: known.status, headers, body };
 }
 
+export interface RespondOptions {
+  readonly requestId: string;
+  readonly signal: AbortSignal;
+  /** Ends the connection after this answer. */
+  readonly closes: boolean;
+  /** Whether the client may still be sending a body; not while it waits for `100 Continue`. */
+  readonly mayLinger: boolean;
+}
+
 /**
  * Writes a response and consumes its body. Resolves when the last byte was handed to the socket; on any failure,
  * and when the body has another length than was announced, the socket is destroyed, so that no client takes a
@@ -48,7 +58,7 @@ export async function respond(
   message: IncomingMessage,
   response: ServerResponse,
   answer: S3Response,
-  options: { readonly requestId: string; readonly signal: AbortSignal; readonly closes: boolean },
+  options: RespondOptions,
 ): Promise<void> {
   const { body } = answer;
   try {
@@ -62,7 +72,7 @@ export async function respond(
     } else if (body !== null && message.method !== 'HEAD') {
       response.write(body);
     }
-    if (hasUnreadBody) {
+    if (hasUnreadBody && options.mayLinger && !message.destroyed) {
       // The announced length is out, so the client has its whole answer; node would close the socket at `end`.
       response.flushHeaders();
       await drain(message);
@@ -94,21 +104,18 @@ function wireHeaders(headers: Headers, requestId: string, closes: boolean): stri
  */
 async function drain(message: IncomingMessage): Promise<void> {
   let left = LINGER_BYTES;
-  try {
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, LINGER_MS);
-      message.on('data', (chunk: Buffer) => {
-        left -= chunk.length;
-        if (left < 0) resolve();
-      });
-      message.once('close', () => {
-        clearTimeout(timer);
-        resolve();
-      });
-      message.once('end', resolve);
-      message.resume();
+  let timers: NodeJS.Timeout[] = [];
+  await new Promise<void>((resolve) => {
+    const pause = setTimeout(resolve, LINGER_PAUSE_MS);
+    timers = [pause, setTimeout(resolve, LINGER_MS)];
+    message.on('data', (chunk: Buffer) => {
+      pause.refresh();
+      left -= chunk.length;
+      if (left < 0) resolve();
     });
-  } finally {
-    message.removeAllListeners('data');
-  }
+    message.once('end', resolve);
+    message.once('close', resolve);
+    message.resume();
+  });
+  for (const timer of timers) clearTimeout(timer);
 }

@@ -146,7 +146,12 @@ async function answer(exchange: Exchange): Promise<RequestRecord> {
       }
     })();
     body.destroy();
-    await respond(message, response, answered, { requestId: id, signal, closes: exchange.isDraining() });
+    await respond(message, response, answered, {
+      requestId: id,
+      signal,
+      closes: exchange.isDraining(),
+      mayLinger: !body.isHeldBack,
+    });
   } catch (thrown) {
     error ??= thrown;
   } finally {

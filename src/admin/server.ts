@@ -1,0 +1,147 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { renderPage } from './page.ts';
+
+/** What the admin port shows. */
+export interface AdminSources {
+  readonly version: string;
+  /** Where the S3 port listens, as a URL. */
+  readonly endpoint: string;
+  /** The storages with what they are; no secrets. */
+  readonly storages: () => readonly StorageSummary[];
+  /** Checks every storage now. */
+  readonly probe: () => Promise<readonly StorageHealth[]>;
+  readonly metrics: () => Promise<string>;
+}
+
+export interface StorageSummary {
+  readonly name: string;
+  readonly provider: string;
+  readonly place: string;
+  readonly isDefault: boolean;
+}
+
+export interface StorageHealth {
+  readonly name: string;
+  readonly isReady: boolean;
+}
+
+export interface AdminServer {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly type: string;
+  readonly text: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+const COOKIE = 'sluice_token';
+
+/** Nothing from elsewhere runs in the page, and no other site may frame it or read it. */
+const SECURITY_HEADERS = {
+  'content-security-policy':
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'cache-control': 'no-store',
+};
+
+/**
+ * Serves health, readiness, metrics and the page, on a port of its own, never the S3 one. All but `/healthz` and
+ * `/readyz` want the token. The Host must be an address or the name listened on, against DNS rebinding.
+ */
+export async function startAdmin(
+  options: { readonly host: string; readonly port: number; readonly token: string },
+  sources: AdminSources,
+): Promise<AdminServer> {
+  const server = createServer((message, response) => void handle(message, response));
+  const handle = async (message: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const answer = await respond(message, options, sources).catch(
+      (): Answer => ({ status: 500, type: 'text/plain', text: 'internal error\n' }),
+    );
+    response.writeHead(answer.status, {
+      ...SECURITY_HEADERS,
+      'content-type': `${answer.type}; charset=utf-8`,
+      ...answer.headers,
+    });
+    response.end(answer.text);
+  };
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port, options.host, resolve);
+  });
+  // A TCP server's address is never a pipe name.
+  const { port } = server.address() as AddressInfo;
+  const host = options.host.includes(':') ? `[${options.host}]` : options.host;
+  return {
+    url: `http://${host}:${port}`,
+    close: () =>
+      new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+async function respond(
+  message: IncomingMessage,
+  options: { readonly host: string; readonly token: string },
+  sources: AdminSources,
+): Promise<Answer> {
+  const [path = '', query = ''] = (message.url ?? '').split('?', 2);
+  if (message.method !== 'GET' && message.method !== 'HEAD') return plain(405, 'method not allowed\n');
+  if (path === '/healthz') return plain(200, 'ok\n');
+  if (path === '/readyz') return ready(await sources.probe());
+  if (!isOwnHost(message.headers.host ?? '', options.host)) return plain(403, 'unknown host\n');
+  const asked = new URLSearchParams(query).get('token');
+  if (asked !== null && path === '/') {
+    if (!sameToken(asked, options.token)) return plain(401, 'wrong token\n');
+    const cookie = `${COOKIE}=${encodeURIComponent(asked)}; HttpOnly; SameSite=Strict; Path=/`;
+    return { ...plain(303, ''), headers: { location: '/', 'set-cookie': cookie } };
+  }
+  if (!isAuthorised(message, options.token)) {
+    return { ...plain(401, 'the admin token is missing or wrong\n'), headers: { 'www-authenticate': 'Bearer' } };
+  }
+  if (path === '/metrics') return { status: 200, type: 'text/plain; version=0.0.4', text: await sources.metrics() };
+  if (path === '/') return { status: 200, type: 'text/html', text: renderPage(sources, await sources.probe()) };
+  return plain(404, 'not found\n');
+}
+
+function plain(status: number, text: string): Answer {
+  return { status, type: 'text/plain', text };
+}
+
+function ready(states: readonly StorageHealth[]): Answer {
+  const failing = states.filter((state) => !state.isReady).map((state) => state.name);
+  return failing.length === 0 ? plain(200, 'ready\n') : plain(503, `not ready: ${failing.join(', ')}\n`);
+}
+
+function isAuthorised(message: IncomingMessage, token: string): boolean {
+  const bearer = /^Bearer (.+)$/i.exec(message.headers.authorization ?? '')?.[1];
+  if (bearer !== undefined) return sameToken(bearer, token);
+  const cookie = (message.headers.cookie ?? '').split(/; */).find((pair) => pair.startsWith(`${COOKIE}=`));
+  return cookie !== undefined && sameToken(decodeCookie(cookie.slice(COOKIE.length + 1)), token);
+}
+
+function decodeCookie(value: string): string {
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    return '';
+  }
+}
+
+/** In constant time: hashes have one length, whatever was sent. */
+function sameToken(given: string, expected: string): boolean {
+  const digest = (text: string) => createHash('sha256').update(text).digest();
+  return timingSafeEqual(digest(given), digest(expected));
+}
+
+function isOwnHost(host: string, listened: string): boolean {
+  const name = host.replace(/:\d+$/, '').toLowerCase();
+  return name === 'localhost' || name === listened.toLowerCase() || /^[\d.]+$|^\[[0-9a-f:.]+\]$/.test(name);
+}

@@ -1,0 +1,98 @@
+import { peerFilter } from '../http/peer-filter.ts';
+
+/** One thing wrong in a configuration. `path` leads to it, as in `storages[0].endpoint`. */
+export interface ConfigIssue {
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+}
+
+type Entry = Readonly<Record<string, unknown>>;
+type Section = 'storages' | 'credentials' | 'buckets';
+
+/**
+ * What no single value shows: names that are used twice, or that nothing defines. Takes the file's content as
+ * it is, not the checked configuration, so that these mistakes are told together with all others.
+ */
+export function crossCheck(content: unknown): ConfigIssue[] {
+  const root = toEntry(content);
+  const sections = {
+    storages: entries(root.storages),
+    credentials: entries(root.credentials),
+    buckets: entries(root.buckets),
+  };
+  return [
+    ...repeated(sections, 'storages', 'name'),
+    ...repeated(sections, 'credentials', 'name'),
+    ...repeated(sections, 'credentials', 'accessKey'),
+    ...repeated(sections, 'buckets', 'name'),
+    ...unknownStorages(sections),
+    ...defaults(sections.storages),
+    ...callers(sections),
+    ...proxies(root.trustedProxies),
+  ];
+}
+
+type Sections = Readonly<Record<Section, readonly Entry[]>>;
+
+function repeated(sections: Sections, section: Section, field: string): ConfigIssue[] {
+  const first = new Map<unknown, number>();
+  return sections[section].flatMap((entry, index) => {
+    const value = entry[field];
+    const earlier = first.get(value);
+    if (value === undefined) return [];
+    if (earlier !== undefined) {
+      return [{ path: [section, index, field], message: `is already used by ${section}[${earlier}]` }];
+    }
+    first.set(value, index);
+    return [];
+  });
+}
+
+function unknownStorages(sections: Sections): ConfigIssue[] {
+  const known = new Set(sections.storages.map((storage) => storage.name));
+  return (['credentials', 'buckets'] as const).flatMap((section) =>
+    sections[section].flatMap(({ storage }, index) =>
+      typeof storage !== 'string' || known.has(storage)
+        ? []
+        : [{ path: [section, index, 'storage'], message: `no storage is named ${storage}` }],
+    ),
+  );
+}
+
+function defaults(storages: readonly Entry[]): ConfigIssue[] {
+  const marked = storages.flatMap((storage, index) => (storage.default === true ? [index] : []));
+  return marked.slice(1).map((index) => ({
+    path: ['storages', index, 'default'],
+    message: `storages[${marked[0]}] is the default already`,
+  }));
+}
+
+/** Fail closed: a gateway that nobody may use is a mistake, and never a reason to let everybody in. */
+function callers({ credentials, buckets }: Sections): ConfigIssue[] {
+  if (credentials.length > 0 || buckets.some((bucket) => bucket.anonymous !== undefined)) return [];
+  return [{ path: ['credentials'], message: 'is empty: nobody could call. List at least one credential' }];
+}
+
+function proxies(list: unknown): ConfigIssue[] {
+  return toArray(list).flatMap((entry, index) => {
+    try {
+      peerFilter([String(entry)]);
+      return [];
+    } catch {
+      return [{ path: ['trustedProxies', index], message: `is not an address or CIDR range: ${entry}` }];
+    }
+  });
+}
+
+/** Keeps every place, so that indexes still are those of the file. */
+function entries(value: unknown): Entry[] {
+  return toArray(value).map(toEntry);
+}
+
+function toArray(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+function toEntry(value: unknown): Entry {
+  return typeof value === 'object' && value !== null ? (value as Entry) : {};
+}

@@ -1,0 +1,63 @@
+#!/usr/bin/env node
+import { Command, CommanderError, Option } from 'commander';
+import { check } from './commands/check.ts';
+import { ENV_FORMATS, printEnv } from './commands/env.ts';
+import { serve } from './commands/serve.ts';
+import { ConfigError } from './config/load.ts';
+import { VERSION } from './version.ts';
+
+/** 0 fine, 1 failed at run time, 2 bad usage or bad configuration. */
+const EXIT = { fine: 0, failed: 1, usage: 2 } as const;
+
+const CONFIG = [
+  '--config <file>',
+  'configuration file (default: $SLUICE_CONFIG, then ./sluice.yaml if there)',
+] as const;
+const DATA = ['--data <dir>', 'folder of the embedded store, where there is no configuration file'] as const;
+
+const program = new Command('sluice')
+  .description('A local S3-compatible gateway: any S3 client in front, any storage behind.')
+  .version(VERSION, '--version', 'print the version')
+  .showHelpAfterError('(sluice --help lists the commands)')
+  .exitOverride();
+
+program
+  .command('serve')
+  .description('run the gateway')
+  .option(...CONFIG)
+  .option(...DATA)
+  .option('--listen <host:port>', 'address of the S3 port, instead of the configured one')
+  .action((options) => serve(options, process.env));
+
+program
+  .command('check')
+  .description('check the configuration')
+  .option(...CONFIG)
+  .option('--json', 'print the result as JSON')
+  .action((options) => check(options, process.env));
+
+program
+  .command('env')
+  .description('print what points an S3 client at the gateway')
+  .option(...CONFIG)
+  .option(...DATA)
+  .option('--credential <name>', 'which credential (default: the first)')
+  .addOption(new Option('--format <format>', 'syntax').choices(Object.keys(ENV_FORMATS)).default('sh'))
+  .action((options) => printEnv(options, process.env));
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = explain(error);
+}
+
+/** Says on standard error what is wrong, unless commander has, and gives the exit code for it. */
+function explain(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.fine : EXIT.usage;
+  if (error instanceof ConfigError) {
+    for (const problem of error.problems) process.stderr.write(`${problem}\n`);
+    return EXIT.usage;
+  }
+  process.stderr.write(`sluice: ${error instanceof Error ? error.message : String(error)}\n`);
+  return EXIT.failed;
+}

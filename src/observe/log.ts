@@ -1,0 +1,52 @@
+import { type Logger, pino, stdTimeFunctions } from 'pino';
+import pretty from 'pino-pretty';
+import type { RequestRecord } from '../http/server.ts';
+import { S3Error } from '../s3/error.ts';
+
+export type { Logger } from 'pino';
+
+export interface LogOptions {
+  readonly level: string;
+  readonly format: 'json' | 'pretty';
+}
+
+/**
+ * Opens the log on standard error, so that what a command prints stays apart from it. JSON lines are written in
+ * the background; `flush` before the process ends.
+ */
+export function openLog({ level, format }: LogOptions): Logger {
+  const stream =
+    format === 'pretty'
+      ? pretty({ destination: 2, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l' })
+      : pino.destination({ fd: 2, sync: false });
+  return pino({ level, base: null, timestamp: stdTimeFunctions.isoTime, serializers: { err: describeError } }, stream);
+}
+
+/** Writes a request's one line. Keys and query values stay out: presigned ones are passwords. */
+export function logRequest(log: Logger, record: RequestRecord): void {
+  const { error, notes, status, durationMs, ...rest } = record;
+  const level = status >= 500 ? 'error' : 'info';
+  log[level](
+    {
+      ...rest,
+      status,
+      ms: Math.round(durationMs * 10) / 10,
+      ...Object.fromEntries(notes),
+      ...(error === undefined ? {} : { code: error instanceof S3Error ? error.code : 'InternalError' }),
+      // A refused request is the client's matter; the stack is wanted where something here or behind failed.
+      ...(error !== undefined && status >= 500 ? { err: error } : {}),
+    },
+    'request',
+  );
+}
+
+/**
+ * An error for the log: names, codes, messages and stacks down the chain of causes, and nothing else of the
+ * objects: undici's and node's carry whole requests with their Authorization.
+ */
+export function describeError(error: unknown): unknown {
+  if (!(error instanceof Error)) return { message: String(error) };
+  const code = 'code' in error ? { code: String(error.code) } : {};
+  const cause = error.cause === undefined ? {} : { cause: describeError(error.cause) };
+  return { type: error.name, ...code, message: error.message, stack: error.stack, ...cause };
+}

@@ -1,0 +1,43 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { RequestRecord } from '../http/server.ts';
+
+/** What Sluice counts about itself, in Prometheus' terms. Labels are bounded: never a key, never a bucket. */
+export interface Metrics {
+  observe(record: RequestRecord): void;
+  /** The text exposition format. */
+  render(): Promise<string>;
+}
+
+/** Makes an own registry, so that two gateways in one process do not share their counts. */
+export function createMetrics(version: string): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry, prefix: 'sluice_' });
+  const registers = [registry];
+  const labels = ['operation', 'storage', 'status'] as const;
+  const info = new Gauge({ name: 'sluice_info', help: 'Version.', labelNames: ['version'], registers });
+  info.set({ version }, 1);
+  const requests = new Counter({ name: 'sluice_requests_total', help: 'Requests.', labelNames: labels, registers });
+  const duration = new Histogram({
+    name: 'sluice_request_duration_seconds',
+    help: 'From the request head to the last byte of the answer.',
+    labelNames: ['operation'],
+    buckets: [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60, 600],
+    registers,
+  });
+  const received = new Counter({
+    name: 'sluice_received_bytes_total',
+    help: 'Bytes from clients, heads included.',
+    registers,
+  });
+  const sent = new Counter({ name: 'sluice_sent_bytes_total', help: 'Bytes to clients, heads included.', registers });
+  return {
+    observe: (record) => {
+      const { operation } = record;
+      requests.inc({ operation, storage: String(record.notes.get('storage') ?? ''), status: record.status });
+      duration.observe({ operation }, record.durationMs / 1000);
+      received.inc(record.bytesReceived);
+      sent.inc(record.bytesSent);
+    },
+    render: () => registry.metrics(),
+  };
+}
