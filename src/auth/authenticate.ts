@@ -8,6 +8,7 @@ import { chooseMechanism, type Mechanism } from './mechanism.ts';
 import { verifyPayload } from './payload.ts';
 import { MAX_UPLOAD_BYTES, type PayloadMode, parsePayloadMode, planPayload } from './payload-plan.ts';
 import { credentialFinder, type Verifier } from './verifier.ts';
+import { verifyV2 } from './verify-v2.ts';
 import { verifyV4 } from './verify-v4.ts';
 
 export interface AuthenticateOptions {
@@ -76,8 +77,9 @@ function accept(
     case 'v4-query':
       return { ...verifyV4(request, 'query', verifier), request: withoutQuerySignature(request, 'v4') };
     case 'v2-header':
+      return { ...verifyV2(request, 'header', verifier), seed: undefined };
     case 'v2-query':
-      throw new S3Error('InvalidRequest', { message: 'Please use AWS4-HMAC-SHA256.' });
+      return { ...verifyV2(request, 'query', verifier), seed: undefined };
     case 'anonymous':
       return { ...acceptAnonymous(request, allowAnonymous), request };
     default:

@@ -1,4 +1,5 @@
 import { S3Error } from '../s3/error.ts';
+import type { S3Request } from '../s3/message.ts';
 import type { Credential, CredentialLookup, SignatureVersion, SigningKeys } from './credentials.ts';
 
 /** What both signature versions are checked with. */
@@ -31,6 +32,14 @@ export function credentialFinder(credentials: CredentialLookup): Verifier['find'
     if (hasToken) throw new S3Error('InvalidToken');
     return credential;
   };
+}
+
+/** Whether a session token came along, in whatever place. */
+export function hasSecurityToken(request: Pick<S3Request, 'headers' | 'query'>): boolean {
+  const name = 'x-amz-security-token';
+  return (
+    request.headers.has(name) || request.query.parameters.some((parameter) => parameter.name.toLowerCase() === name)
+  );
 }
 
 /** The answer to a wrong signature: what we hashed, which the client can see anyway, and never what we expected. */

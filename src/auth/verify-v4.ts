@@ -16,7 +16,7 @@ import {
   stringToSign,
 } from './sigv4.ts';
 import { parseV4Header, parseV4Query, type V4Claim } from './sigv4-claim.ts';
-import { expired, type Verifier, wrongSignature } from './verifier.ts';
+import { expired, hasSecurityToken, type Verifier, wrongSignature } from './verifier.ts';
 
 /** What an accepted V4 signature vouches for. */
 export interface V4Acceptance {
@@ -37,7 +37,7 @@ export function verifyV4(request: S3Request, place: 'header' | 'query', verifier
   if (place === 'query' && mode.kind === 'chunked') {
     throw new S3Error('InvalidRequest', { message: 'aws-chunked uploads cannot be presigned.' });
   }
-  const credential = verifier.find(claim.accessKey, 'v4', hasToken(request));
+  const credential = verifier.find(claim.accessKey, 'v4', hasSecurityToken(request));
   if (credential !== undefined) {
     checkTime(claim, verifier.now());
     checkCoverage(request.headers, claim.signedHeaders, payload);
@@ -96,11 +96,6 @@ function queryPayload(request: S3Request, claim: V4Claim): string {
   if (values.length > 1) throw new S3Error('AuthorizationQueryParametersError');
   const isSigned = claim.signedHeaders.includes('x-amz-content-sha256');
   return values[0]?.value ?? (isSigned ? request.headers.get('x-amz-content-sha256') : undefined) ?? 'UNSIGNED-PAYLOAD';
-}
-
-function hasToken(request: S3Request): boolean {
-  if (request.headers.has('x-amz-security-token')) return true;
-  return request.query.parameters.some(({ name }) => name.toLowerCase() === 'x-amz-security-token');
 }
 
 function checkTime(claim: V4Claim, now: Date): void {

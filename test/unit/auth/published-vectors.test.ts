@@ -8,13 +8,15 @@ import {
   EXAMPLE_KEY,
   EXAMPLE_TIME,
   TRAILER_VECTOR,
+  V2_HEADER_VECTORS,
+  V2_QUERY_VECTOR,
   V4_HEADER_VECTORS,
   V4_PRESIGNED_VECTOR,
 } from '../../vectors/aws-published.ts';
 
 /** Gives a request to the layer and returns what it hands on. */
 async function accepted(options: RequestOptions, time: string = EXAMPLE_TIME): Promise<S3Request> {
-  const domains = ['s3.amazonaws.com'];
+  const domains = ['s3.amazonaws.com', 'johnsmith.net'];
   const layer = authenticate({
     credentials: (accessKey) =>
       accessKey === EXAMPLE_KEY.accessKey ? { name: 'example', ...EXAMPLE_KEY, signatures: ['v4', 'v2'] } : undefined,
@@ -91,3 +93,29 @@ for (const [name, vector] of Object.entries({ CHUNKED_VECTOR, TRAILER_VECTOR }))
     );
   });
 }
+
+for (const { name, signature, ...vector } of V2_HEADER_VECTORS) {
+  t.test(`AWS's published V2 signature: ${name}`, async (t) => {
+    const headers = { ...vector.headers, authorization: `AWS ${EXAMPLE_KEY.accessKey}:${signature}` };
+    // The one upload to a host that is a whole bucket name: static.johnsmith.net.
+    const isBucketHost = headers.host.startsWith('static.');
+    const options = {
+      ...vector,
+      headers,
+      ...(isBucketHost && { domains: [], target: `/static.johnsmith.net${vector.target}` }),
+    };
+    const body = vector.method === 'PUT' ? 'x' : '';
+    const request = await accepted({ ...options, body }, vector.headers.date);
+    t.equal(request.identity?.accessKey, EXAMPLE_KEY.accessKey);
+    const later = new Date(Date.parse(vector.headers.date) + 900_001).toISOString();
+    await t.rejects(accepted({ ...options, body }, later), { code: 'RequestTimeTooSkewed' });
+  });
+}
+
+t.test("AWS's published V2 query signature", async (t) => {
+  const target = `${V2_QUERY_VECTOR.target}&Signature=${encodeURIComponent(V2_QUERY_VECTOR.signature)}`;
+  const options = { target, headers: { host: V2_QUERY_VECTOR.host } };
+  const request = await accepted(options, new Date(1175139619_000).toISOString());
+  t.equal(request.query.toString(), '');
+  await t.rejects(accepted(options, new Date(1175139620_000).toISOString()), { code: 'AccessDenied' });
+});
