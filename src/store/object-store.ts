@@ -131,6 +131,8 @@ export interface CopyObjectInput extends ObjectPlace {
   readonly conditions: Conditions;
   /** Undefined: keep the source's headers, metadata and storage class. */
   readonly attributes: Omit<ObjectAttributes, 'tags'> | undefined;
+  /** Goes before the one in `attributes` and the source's. */
+  readonly storageClass: string | undefined;
   /** Undefined: keep the source's tags. */
   readonly tags: Tags | undefined;
   /** An algorithm to compute anew over the bytes; undefined keeps the source's checksum. */
@@ -147,7 +149,10 @@ export interface ListObjectsInput {
   readonly bucket: string;
   readonly prefix: string;
   readonly delimiter: string;
-  /** Only keys, and common prefixes, after this one in UTF-8 byte order; '' from the start. */
+  /**
+   * Only keys after this one in UTF-8 byte order; '' from the start. When it is a common prefix itself, the keys
+   * below it are passed over; when it lies within one, that prefix is still shown if keys of it follow, as AWS does.
+   */
   readonly after: string;
   /** Objects and common prefixes together. 0 gives an empty page that is not truncated. */
   readonly limit: number;

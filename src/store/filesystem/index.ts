@@ -1,0 +1,119 @@
+import { closeSync, constants, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+
+/** Raised with every change of the tables below that an older Sluice could not read. */
+const FORMAT = 1;
+
+/**
+ * `objects` is one tree ordered by bucket and key, so a page of a listing is one walk along it. What a listing
+ * shows comes first in a row; long columns at the end spill to overflow pages that it never touches.
+ * TEXT compares as UTF-8 bytes, which is the order S3 lists keys in.
+ *
+ * `content` is a JSON array of segments (see segments.ts). `files` and `bodies` are what segments point at,
+ * with the number of segments that do.
+ */
+const TABLES = `
+  CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  INSERT INTO meta VALUES ('epoch', 0);
+  CREATE TABLE buckets (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, created INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE objects (
+    bucket INTEGER NOT NULL, key TEXT NOT NULL,
+    size INTEGER NOT NULL, etag TEXT NOT NULL, modified INTEGER NOT NULL, storage_class TEXT NOT NULL,
+    checksum_algorithm TEXT, checksum_type TEXT, checksum_value TEXT,
+    upload TEXT, tags TEXT NOT NULL, attributes TEXT NOT NULL, content TEXT NOT NULL,
+    PRIMARY KEY (bucket, key)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE files (name TEXT PRIMARY KEY, refs INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE bodies (id INTEGER PRIMARY KEY, refs INTEGER NOT NULL, bytes BLOB NOT NULL) STRICT;
+  CREATE TABLE uploads (
+    id TEXT PRIMARY KEY, bucket INTEGER NOT NULL, key TEXT NOT NULL, initiated INTEGER NOT NULL,
+    storage_class TEXT NOT NULL, checksum_algorithm TEXT, checksum_type TEXT,
+    tags TEXT NOT NULL, attributes TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE UNIQUE INDEX uploads_by_key ON uploads (bucket, key, id);
+  CREATE TABLE parts (
+    upload TEXT NOT NULL, number INTEGER NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL,
+    modified INTEGER NOT NULL, checksum_algorithm TEXT, checksum_value TEXT, content TEXT NOT NULL,
+    PRIMARY KEY (upload, number)
+  ) STRICT, WITHOUT ROWID;
+`;
+
+/** The folder's index, and the epoch that this process may name files with. */
+export interface Index {
+  readonly db: DatabaseSync;
+  /** Files named with an earlier epoch were made by processes that have ended. */
+  readonly epoch: number;
+  close(): void;
+}
+
+/**
+ * Opens or creates the index in `folder`, which must exist.
+ * @throws Error when it is of a newer format or not readable
+ */
+export function openIndex(folder: string): Index {
+  const db = openDatabase(join(folder, 'index-v1.sqlite'));
+  let lock: DatabaseSync | undefined;
+  try {
+    db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16384');
+    createTables(db, folder);
+    lock = openDatabase(join(folder, 'lock-v1.sqlite'));
+    const epoch = takeEpoch(db, lock);
+    return { db, epoch, close: () => closeBoth(db, lock) };
+  } catch (error) {
+    closeBoth(db, lock);
+    throw error;
+  }
+}
+
+function closeBoth(db: DatabaseSync, lock: DatabaseSync | undefined): void {
+  lock?.close();
+  db.close();
+}
+
+function openDatabase(path: string): DatabaseSync {
+  // SQLite would give the file the umask's mode and follow a link; its own later files copy this one's mode.
+  closeSync(openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600));
+  return new DatabaseSync(path, { timeout: 5000 });
+}
+
+function createTables(db: DatabaseSync, folder: string): void {
+  db.exec('BEGIN IMMEDIATE');
+  const row = db.prepare('PRAGMA user_version').get();
+  const format = Number(row?.user_version);
+  if (format > FORMAT) {
+    throw new Error(`${folder} was written by a newer Sluice: its format is ${format}, this one knows ${FORMAT}`);
+  }
+  if (format === 0) db.exec(`${TABLES} PRAGMA user_version = ${FORMAT}`);
+  db.exec('COMMIT');
+}
+
+/**
+ * Every process holds a read lock on `lock` for as long as it lives; one that can write-lock it is alone, and
+ * begins a new epoch. So a file of an earlier epoch that no row names belongs to no upload under way, in this
+ * process or another, and may be swept.
+ */
+function takeEpoch(db: DatabaseSync, lock: DatabaseSync): number {
+  lock.exec('PRAGMA busy_timeout = 0');
+  if (tryExclusive(lock)) {
+    db.exec("UPDATE meta SET value = value + 1 WHERE name = 'epoch'");
+    lock.exec('COMMIT');
+  }
+  lock.exec('PRAGMA busy_timeout = 5000; BEGIN');
+  lock.prepare('SELECT count(*) FROM sqlite_schema').get();
+  const row = db.prepare("SELECT value FROM meta WHERE name = 'epoch'").get();
+  return Number(row?.value);
+}
+
+function tryExclusive(lock: DatabaseSync): boolean {
+  try {
+    lock.exec('BEGIN EXCLUSIVE');
+    return true;
+  } catch (error) {
+    // SQLITE_BUSY: another process lives.
+    if ((error as { errcode?: number }).errcode === 5) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,59 @@
+import { combineCrc, createChecksum } from '../s3/checksum.ts';
+import { S3Error } from '../s3/error.ts';
+import type { Checksum } from './object-store.ts';
+
+/** What is known of a part: its base64 checksum in the upload's algorithm, and its size in bytes. */
+export interface PartSum {
+  readonly value: string | undefined;
+  readonly size: number;
+}
+
+/**
+ * The checksum of an object from those of its parts, without reading a byte: of their checksums one after the
+ * other (COMPOSITE), or combined (FULL_OBJECT, which only CRCs can).
+ * https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html
+ * @param mode what the upload was begun with; undefined for no checksum
+ * @param expected what the client believes it to be
+ * @throws S3Error BadDigest when it is another; InvalidRequest when the upload has no such checksum
+ */
+export function assemblePartChecksum(
+  mode: Pick<Checksum, 'algorithm' | 'type'> | undefined,
+  parts: readonly PartSum[],
+  expected: Checksum | undefined,
+): Checksum | undefined {
+  if (mode === undefined) {
+    if (expected === undefined) return undefined;
+    throw new S3Error('InvalidRequest', { message: 'The upload was not created with a checksum algorithm.' });
+  }
+  if (expected !== undefined && (expected.algorithm !== mode.algorithm || expected.type !== mode.type)) {
+    const message = `The upload was created for ${mode.type} ${mode.algorithm}, not ${expected.type} ${expected.algorithm}.`;
+    throw new S3Error('InvalidRequest', { message });
+  }
+  const checksum: Checksum = { ...mode, value: mode.type === 'COMPOSITE' ? composite(mode, parts) : full(mode, parts) };
+  if (expected !== undefined && withoutCount(expected.value) !== withoutCount(checksum.value)) {
+    throw new S3Error('BadDigest');
+  }
+  return checksum;
+}
+
+function composite({ algorithm }: Pick<Checksum, 'algorithm'>, parts: readonly PartSum[]): string {
+  const checksum = createChecksum(algorithm);
+  for (const part of parts) checksum.update(Buffer.from(valueOf(part), 'base64'));
+  return `${checksum.digest()}-${parts.length}`;
+}
+
+function full({ algorithm }: Pick<Checksum, 'algorithm'>, parts: readonly PartSum[]): string {
+  if (algorithm === 'SHA1' || algorithm === 'SHA256') throw new S3Error('InvalidRequest');
+  let value = createChecksum(algorithm).digest();
+  for (const part of parts) value = combineCrc(algorithm, value, valueOf(part), part.size);
+  return value;
+}
+
+function valueOf(part: PartSum): string {
+  if (part.value === undefined) throw new Error('a part of an upload with checksums has none');
+  return part.value;
+}
+
+function withoutCount(value: string): string {
+  return value.replace(/-\d+$/, '');
+}
