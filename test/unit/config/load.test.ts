@@ -1,0 +1,133 @@
+import t from 'tap';
+import { ConfigError, parseConfig, type Sources } from '../../../src/config/load.ts';
+
+const SOURCES: Sources = {
+  env: { CI_SECRET: 'sixteen-letters!', EVIL: 'x", secretKey: "y' },
+  readFile: (path) => {
+    if (path === '/run/secrets/oss') return 'from-a-file\n';
+    throw new Error('ENOENT');
+  },
+};
+
+const CREDENTIAL = '{ name: ci, accessKey: CIKEY, secretKey: "${CI_SECRET}" }';
+const FOLDER = '{ name: local, provider: filesystem, path: ./data }';
+
+function problems(text: string): readonly string[] {
+  try {
+    parseConfig(text, 'sluice.yaml', SOURCES);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+}
+
+t.test('reads the smallest file and fills in the defaults', async (t) => {
+  const config = parseConfig(`credentials: [${CREDENTIAL}]\nstorages: [${FOLDER}]`, 'sluice.yaml', SOURCES);
+  t.match(config, {
+    listen: '127.0.0.1:9000',
+    domains: ['localhost'],
+    drainSeconds: 30,
+    credentials: [{ name: 'ci', secretKey: 'sixteen-letters!', signatures: ['v4'] }],
+    storages: [{ name: 'local', provider: 'filesystem', path: './data', prefix: '', default: false, projects: 'all' }],
+    admin: { listen: '127.0.0.1:9001' },
+    log: { level: 'info', format: 'json' },
+  });
+});
+
+t.test('reads sizes and durations with their units', async (t) => {
+  const storage = (more: string) =>
+    `credentials: [${CREDENTIAL}]\nstorages: [{ name: s, provider: other, endpoint: s3.example:9000, accessKey: a, secretKey: "\${file:/run/secrets/oss}"${more} }]`;
+  const [plain] = parseConfig(storage(''), 'f', SOURCES).storages;
+  t.match(plain, {
+    secretKey: 'from-a-file',
+    protocol: 'https',
+    connectTimeout: 5000,
+    idleTimeout: 60_000,
+    uploadPartSize: 16 * 2 ** 20,
+  });
+  const [set] = parseConfig(
+    storage(', connectTimeout: 1500ms, idleTimeout: 2m, uploadPartSize: 64MB'),
+    'f',
+    SOURCES,
+  ).storages;
+  t.match(set, { connectTimeout: 1500, idleTimeout: 120_000, uploadPartSize: 64e6 });
+  t.strictSame(problems(storage(', connectTimeout: 5, idleTimeout: 5 years, uploadPartSize: 1XB')), [
+    'sluice.yaml:2: storages[0].connectTimeout: must be string',
+    'sluice.yaml:2: storages[0].idleTimeout: is not a duration: 5 years (such as 500ms, 5s, 10m, 6h, 7d)',
+    'sluice.yaml:2: storages[0].uploadPartSize: is not a size: 1XB (such as 16MiB, 512KB, 200GiB)',
+  ]);
+});
+
+t.test('tells every mistake at once, with line and path, and nothing of a secret', async (t) => {
+  const text = `listen: 9000
+credentials:
+  - { name: ci, accessKey: CIKEY, secretKey: "\${NOT_SET}" }
+  - { name: ci, accessKey: CIKEY, secretKey: short, storage: nowhere }
+storages:
+  - name: hangzhou
+    provider: oss
+    endpoint: https://oss-cn-hangzhou.aliyuncs.com
+    accesKey: typo
+  - { name: hangzhou, provider: filesystem, path: ./x, default: true }
+  - { name: third, provider: filesystem, path: ./y, default: true, retries: 3 }
+buckets:
+  - { name: b, storage: elsewhere }
+trustedProxies: [10.0.0.0/40]
+extra: 1
+`;
+  t.strictSame([...problems(text)].sort(), [
+    'sluice.yaml:10: storages[1].name: is already used by storages[0]',
+    'sluice.yaml:11: storages[2].default: storages[1] is the default already',
+    'sluice.yaml:11: storages[2].retries: is not a known setting',
+    'sluice.yaml:13: buckets[0].name: is not a bucket name (3 to 63 letters, digits, dots, hyphens)',
+    'sluice.yaml:13: buckets[0].storage: no storage is named elsewhere',
+    'sluice.yaml:14: trustedProxies[0]: is not an address or CIDR range: 10.0.0.0/40',
+    'sluice.yaml:15: extra: is not a known setting',
+    'sluice.yaml:1: listen: must be string',
+    'sluice.yaml:3: credentials[0].secretKey: environment variable NOT_SET is not set',
+    'sluice.yaml:4: credentials[1].accessKey: is already used by credentials[0]',
+    'sluice.yaml:4: credentials[1].name: is already used by credentials[0]',
+    'sluice.yaml:4: credentials[1].secretKey: must have at least 8 characters',
+    'sluice.yaml:4: credentials[1].storage: no storage is named nowhere',
+    'sluice.yaml:6: storages[0].accessKey: is missing',
+    'sluice.yaml:6: storages[0].secretKey: is missing',
+    'sluice.yaml:8: storages[0].endpoint: must be host[:port], without http:// and path',
+    'sluice.yaml:9: storages[0].accesKey: is not a known setting',
+  ]);
+});
+
+t.test('a value from the environment cannot change the structure', async (t) => {
+  const config = parseConfig(
+    `credentials: [{ name: ci, accessKey: CIKEY, secretKey: "\${EVIL}" }]\nstorages: [${FOLDER}]`,
+    'f',
+    SOURCES,
+  );
+  t.equal(config.credentials[0]?.secretKey, 'x", secretKey: "y');
+});
+
+t.test('refuses files that are no configuration', async (t) => {
+  t.match(problems('a: ['), [/^sluice.yaml:1: /]);
+  t.match(problems('just text').join('\n'), /must be object|is not/);
+  t.match(problems('').join('\n'), /storages: is missing/);
+  t.match(problems(`credentials: [${CREDENTIAL}]\nstorages: [{ name: s, provider: nimbus }]`), [
+    /^sluice.yaml:2: storages\[0\].provider: must be one of .*'oss'.*'filesystem'/,
+  ]);
+});
+
+t.test('A07 a gateway that nobody may use is refused, unless a bucket is open to all', async (t) => {
+  t.match(problems(`storages: [${FOLDER}]`), [/credentials: is empty: nobody could call/]);
+  t.strictSame(problems(`storages: [${FOLDER}]\nbuckets: [{ name: public, storage: local, anonymous: read }]`), []);
+});
+
+t.test('prefixes cannot leave their place', async (t) => {
+  for (const prefix of ['/a', '../a', 'a/../b', './']) {
+    t.match(
+      problems(
+        `credentials: [${CREDENTIAL}]\nstorages: [{ name: l, provider: filesystem, path: x, prefix: "${prefix}" }]`,
+      ),
+      [/prefix: must not/],
+      prefix,
+    );
+  }
+});
