@@ -1,0 +1,52 @@
+import { checkKey, isBucketName } from '../s3/address.ts';
+import { S3Error } from '../s3/error.ts';
+import { decodeHeaderText, type Headers } from '../s3/headers.ts';
+import { decodeUri, encodeKey, encodeUri } from '../s3/uri.ts';
+
+/** What `x-amz-copy-source` names, decoded once. */
+export interface CopySource {
+  readonly bucket: string;
+  readonly key: string;
+  readonly versionId: string | undefined;
+}
+
+export const COPY_SOURCE = 'x-amz-copy-source';
+
+/**
+ * Reads a copy source in all its spellings: with and without the leading slash, percent-encoded or as plain UTF-8,
+ * with `?versionId=`. The version is split off before anything is decoded, so that `%3F` stays part of the key.
+ * https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
+ * @throws S3Error InvalidArgument; also for access point ARNs, which name no bucket
+ */
+export function parseCopySource(headers: Headers): CopySource {
+  const text = decodeHeaderText(headers.get(COPY_SOURCE) ?? '');
+  const question = text.indexOf('?');
+  const path = decodeUri((question < 0 ? text : text.slice(0, question)).replace(/^(\/|%2F)/i, ''));
+  const slash = path?.indexOf('/') ?? -1;
+  if (path === undefined || slash < 1 || slash === path.length - 1) throw invalidSource();
+  const [bucket, key] = [path.slice(0, slash), path.slice(slash + 1)];
+  if (!isBucketName(bucket)) throw invalidSource();
+  checkKey(key);
+  return { bucket, key, versionId: question < 0 ? undefined : versionOf(text.slice(question + 1)) };
+}
+
+/** The one spelling that every S3 server reads alike. */
+export function formatCopySource({ bucket, key, versionId }: CopySource): string {
+  const version = versionId === undefined ? '' : `?versionId=${encodeUri(versionId)}`;
+  return `/${bucket}/${encodeKey(key)}${version}`;
+}
+
+/** A key that holds a plain `?` could end here in two ways, so only a version may follow one. */
+function versionOf(query: string): string {
+  const match = /^versionId=([^&?]+)$/.exec(query);
+  const version = match?.[1] === undefined ? undefined : decodeUri(match[1]);
+  if (version === undefined) throw invalidSource();
+  return version;
+}
+
+function invalidSource(): S3Error {
+  return new S3Error('InvalidArgument', {
+    message: 'Copy Source must mention the source bucket and key: sourcebucket/sourcekey',
+    detail: { ArgumentName: COPY_SOURCE },
+  });
+}
