@@ -1,0 +1,107 @@
+import { readFileSync } from 'node:fs';
+import { type AdminServer, startAdmin } from './admin/server.ts';
+import { authenticate } from './auth/authenticate.ts';
+import { parseListen } from './config/listen.ts';
+import type { Config } from './config/schema.ts';
+import { Generation, type GenerationDependencies } from './generation.ts';
+import { type GatewayServer, startServer } from './http/server.ts';
+import { type Logger, logRequest } from './observe/log.ts';
+import type { Metrics } from './observe/metrics.ts';
+import { probeStorage } from './probe.ts';
+import { VERSION } from './version.ts';
+
+export interface GatewayOptions {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly now: () => Date;
+  /** What the admin port wants to hear. */
+  readonly adminToken: string;
+}
+
+/** A running gateway. */
+export interface Gateway {
+  /** Where S3 clients connect, such as `http://127.0.0.1:9000`. */
+  readonly url: string;
+  readonly adminUrl: string;
+  /**
+   * Takes a new configuration: requests under way keep the old one, the next request has the new one.
+   * Addresses listened on stay as they are. When it fails the old configuration stays whole.
+   */
+  reload(config: Config): Promise<void>;
+  /** Stops accepting, lets running requests finish within `drainSeconds`, releases everything. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the storages, puts the layers together and listens.
+ * @throws Error when a storage cannot be opened, a certificate not be read or an address not be listened on;
+ * nothing is left running then
+ */
+export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const { log, metrics, now } = options;
+  const dependencies: GenerationDependencies = { log, now, authenticate };
+  let current = await Generation.open(options.config, dependencies, undefined);
+  const { config } = options;
+  let server: GatewayServer | undefined;
+  let admin: AdminServer | undefined;
+  const close = async () => {
+    await server?.close(current.config.drainSeconds * 1000);
+    await admin?.close();
+    await current.retire();
+  };
+  try {
+    const listen = parseListen(config.listen);
+    server = await startServer({
+      ...listen,
+      ...(config.tls && { tls: readTls(config.tls) }),
+      settings: () => current.settings,
+      onRequest: (record) => {
+        logRequest(log, record);
+        metrics.observe(record);
+      },
+    });
+    const url = `${config.tls ? 'https' : 'http'}://${urlHost(listen.host)}:${server.port}`;
+    admin = await startAdmin(
+      { ...parseListen(config.admin.listen), token: options.adminToken },
+      {
+        version: VERSION,
+        endpoint: url,
+        storages: () => current.storages.map(summarise),
+        probe: () => Promise.all(current.storages.map(probeStorage)),
+        metrics: () => metrics.render(),
+      },
+    );
+    const { setTls } = server;
+    return {
+      url,
+      adminUrl: admin.url,
+      reload: async (next) => {
+        const tls = next.tls && readTls(next.tls);
+        const opened = await Generation.open(next, dependencies, current);
+        const old = current;
+        current = opened;
+        if (tls) setTls(tls);
+        await old.retire();
+      },
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function summarise({ config, place }: Generation['storages'][number]) {
+  return { name: config.name, provider: config.provider, place, isDefault: config.default };
+}
+
+function readTls(tls: { readonly cert: string; readonly key: string }) {
+  return { cert: readFileSync(tls.cert, 'utf8'), key: readFileSync(tls.key, 'utf8') };
+}
+
+/** An address as clients on this machine can use it. */
+function urlHost(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
+  return host.includes(':') ? `[${host}]` : host;
+}

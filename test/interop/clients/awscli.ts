@@ -1,0 +1,66 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { run } from '../process.ts';
+import { type ClientScenario, LARGE, plantRandom, plantTree, readTree, sha256Of, TREE } from '../scenario.ts';
+
+/** awscli: the `s3` commands people use, and `s3api` where they have no word for it. */
+export const awscli: ClientScenario = {
+  name: 'awscli',
+  program: 'aws',
+  async run(t, { endpoint, accessKey, secretKey, folder, bucket }) {
+    const env = {
+      AWS_ACCESS_KEY_ID: accessKey,
+      AWS_SECRET_ACCESS_KEY: secretKey,
+      AWS_DEFAULT_REGION: 'eu-west-9',
+      AWS_EC2_METADATA_DISABLED: 'true',
+      HOME: folder,
+    };
+    const aws = async (...args: string[]) => {
+      const ran = await run('aws', ['--endpoint-url', endpoint, ...args], { env });
+      t.equal(ran.status, 0, `aws ${args.slice(0, 3).join(' ')}\n${ran.stderr}`);
+      return ran.stdout;
+    };
+    const file = (name: string) => join(folder, name);
+
+    await aws('s3', 'mb', `s3://${bucket}`);
+    t.match(await aws('s3', 'ls'), bucket);
+
+    writeFileSync(file('small.txt'), 'hello');
+    const large = plantRandom(file('large.bin'), LARGE);
+    await aws('s3', 'cp', file('small.txt'), `s3://${bucket}/dir/small.txt`);
+    await aws('s3', 'cp', file('large.bin'), `s3://${bucket}/large.bin`);
+    await aws('s3', 'cp', `s3://${bucket}/large.bin`, file('large.back'));
+    t.equal(sha256Of(file('large.back')), large);
+    const head = JSON.parse(await aws('s3api', 'head-object', '--bucket', bucket, '--key', 'large.bin'));
+    t.match(head, { ContentLength: LARGE, ETag: /^"[0-9a-f]{32}-\d+"$/ });
+
+    const listed = JSON.parse(await aws('s3api', 'list-objects-v2', '--bucket', bucket, '--delimiter', '/'));
+    t.match(listed, { Contents: [{ Key: 'large.bin', Size: LARGE }], CommonPrefixes: [{ Prefix: 'dir/' }] });
+    const v1 = JSON.parse(await aws('s3api', 'list-objects', '--bucket', bucket, '--prefix', 'dir/'));
+    t.match(v1, { Contents: [{ Key: 'dir/small.txt', Size: 5, ETag: '"5d41402abc4b2a76b9719d911017c592"' }] });
+
+    await aws('s3api', 'get-object', '--bucket', bucket, '--key', 'large.bin', '--range', 'bytes=-7', file('range'));
+    t.strictSame(readFileSync(file('range')), readFileSync(file('large.bin')).subarray(-7));
+
+    await aws('s3', 'cp', `s3://${bucket}/dir/small.txt`, `s3://${bucket}/copy of small.txt`);
+    await aws('s3', 'cp', `s3://${bucket}/large.bin`, `s3://${bucket}/large-copy.bin`);
+    await aws('s3', 'cp', `s3://${bucket}/large-copy.bin`, file('large-copy.back'));
+    t.equal(sha256Of(file('large-copy.back')), large, 'copied in parts');
+
+    const url = (await aws('s3', 'presign', `s3://${bucket}/copy of small.txt`)).trim();
+    t.equal(await (await fetch(url)).text(), 'hello');
+    t.equal((await fetch(url.replace(/.$/, (last) => (last === '0' ? '1' : '0')))).status, 403);
+
+    mkdirSync(file('tree'));
+    plantTree(file('tree'));
+    await aws('s3', 'sync', file('tree'), `s3://${bucket}/tree`);
+    t.equal(await aws('s3', 'sync', file('tree'), `s3://${bucket}/tree`), '', 'a second sync finds nothing to do');
+    await aws('s3', 'sync', `s3://${bucket}/tree`, file('tree-back'));
+    t.strictSame(readTree(file('tree-back')), TREE);
+
+    await aws('s3', 'rm', '--recursive', `s3://${bucket}/tree`);
+    await aws('s3', 'rm', `s3://${bucket}/dir/small.txt`);
+    await aws('s3', 'rb', '--force', `s3://${bucket}`);
+    t.notMatch(await aws('s3', 'ls'), bucket);
+  },
+};

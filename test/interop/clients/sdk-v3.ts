@@ -1,0 +1,114 @@
+import { createReadStream, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import {
+  CopyObjectCommand,
+  CreateBucketCommand,
+  DeleteBucketCommand,
+  DeleteObjectCommand,
+  DeleteObjectsCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListBucketsCommand,
+  PutObjectCommand,
+  paginateListObjectsV2,
+  S3Client,
+} from '@aws-sdk/client-s3';
+import { Upload } from '@aws-sdk/lib-storage';
+import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
+import { type ClientScenario, LARGE, plantRandom, TREE } from '../scenario.ts';
+
+/** The AWS SDK for JavaScript v3 with its defaults: checksums on every request. */
+export const sdkV3: ClientScenario = {
+  name: 'AWS SDK for JavaScript v3',
+  program: undefined,
+  async run(t, { endpoint, accessKey, secretKey, folder, bucket }) {
+    const client = new S3Client({
+      endpoint,
+      region: 'us-east-1',
+      forcePathStyle: true,
+      credentials: { accessKeyId: accessKey, secretAccessKey: secretKey },
+    });
+    t.teardown(() => client.destroy());
+    const place = (Key: string) => ({ Bucket: bucket, Key });
+    const get = async (Key: string, Range?: string) => {
+      const { Body } = await client.send(new GetObjectCommand({ ...place(Key), ...(Range && { Range }) }));
+      return Buffer.from((await Body?.transformToByteArray()) ?? []);
+    };
+
+    await client.send(new CreateBucketCommand({ Bucket: bucket }));
+    const { Buckets = [] } = await client.send(new ListBucketsCommand({}));
+    t.ok(Buckets.some(({ Name }) => Name === bucket));
+
+    await client.send(
+      new PutObjectCommand({
+        ...place('dir/small.txt'),
+        Body: 'hello',
+        ContentType: 'text/plain',
+        Metadata: { who: 'me' },
+      }),
+    );
+    t.match(await client.send(new HeadObjectCommand(place('dir/small.txt'))), {
+      ContentLength: 5,
+      ContentType: 'text/plain',
+      Metadata: { who: 'me' },
+      ETag: '"5d41402abc4b2a76b9719d911017c592"',
+    });
+
+    const path = join(folder, 'large.bin');
+    plantRandom(path, LARGE);
+    await new Upload({
+      client,
+      params: { ...place('large.bin'), Body: createReadStream(path) },
+      partSize: 8 * 2 ** 20,
+    }).done();
+    t.ok((await get('large.bin')).equals(readFileSync(path)));
+    t.ok((await get('large.bin', 'bytes=8388600-8388615')).equals(readFileSync(path).subarray(8388600, 8388616)));
+
+    for (const [key, Body] of Object.entries(TREE))
+      await client.send(new PutObjectCommand({ ...place(`tree/${key}`), Body }));
+    const keys: string[] = [];
+    for await (const page of paginateListObjectsV2({ client, pageSize: 2 }, { Bucket: bucket, Prefix: 'tree/' })) {
+      keys.push(...(page.Contents ?? []).map(({ Key = '' }) => Key));
+    }
+    const expected = Object.keys(TREE).map((key) => `tree/${key}`);
+    t.strictSame(
+      keys,
+      expected.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))),
+    );
+    for (const [key, content] of Object.entries(TREE)) t.equal((await get(`tree/${key}`)).toString(), content, key);
+
+    const source = encodeURIComponent(`${bucket}/tree/ünï/测试.txt`);
+    await client.send(new CopyObjectCommand({ ...place('copy.txt'), CopySource: source }));
+    t.equal((await get('copy.txt')).toString(), 'unicode');
+
+    const getUrl = await getSignedUrl(client, new GetObjectCommand(place('copy.txt')), { expiresIn: 60 });
+    t.equal(await (await fetch(getUrl)).text(), 'unicode');
+    const putUrl = await getSignedUrl(client, new PutObjectCommand(place('presigned.txt')), { expiresIn: 60 });
+    t.equal((await fetch(putUrl, { method: 'PUT', body: 'by url' })).status, 200);
+    t.equal((await get('presigned.txt')).toString(), 'by url');
+
+    const streamed = new PutObjectCommand({
+      ...place('streamed'),
+      Body: Readable.from([Buffer.from('in '), Buffer.from('pieces')]),
+      ContentLength: 9,
+    });
+    await client.send(streamed);
+    t.equal((await get('streamed')).toString(), 'in pieces');
+
+    await t.rejects(client.send(new GetObjectCommand(place('missing'))), { name: 'NoSuchKey' });
+    const put = new PutObjectCommand({ ...place('copy.txt'), Body: 'x', IfNoneMatch: '*' });
+    await t.rejects(client.send(put), { name: 'PreconditionFailed' });
+
+    const gone = await client.send(
+      new DeleteObjectsCommand({
+        Bucket: bucket,
+        Delete: { Objects: [...expected, 'copy.txt', 'presigned.txt', 'not there'].map((Key) => ({ Key })) },
+      }),
+    );
+    t.equal(gone.Deleted?.length, expected.length + 3);
+    for (const key of ['dir/small.txt', 'large.bin', 'streamed'])
+      await client.send(new DeleteObjectCommand(place(key)));
+    await client.send(new DeleteBucketCommand({ Bucket: bucket }));
+  },
+};

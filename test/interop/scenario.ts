@@ -1,0 +1,73 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import type { Test } from 'tap';
+
+/** What a client scenario is given. Each leaves the gateway as it found it. */
+export interface ClientAccess {
+  readonly endpoint: string;
+  readonly accessKey: string;
+  readonly secretKey: string;
+  /** An empty folder of its own. */
+  readonly folder: string;
+  /** A bucket name of its own; the scenario makes and removes the bucket. */
+  readonly bucket: string;
+}
+
+/** One client's round: every step with what it must give, byte for byte. */
+export interface ClientScenario {
+  readonly name: string;
+  /** The program it needs; undefined when npm brings it. */
+  readonly program: string | undefined;
+  readonly run: (t: Test, access: ClientAccess) => Promise<void>;
+}
+
+/** Larger than every client's threshold for uploading in parts. */
+export const LARGE = 100 * 1024 * 1024 + 7;
+
+/** Names that clients and servers have got wrong. */
+export const TREE: Readonly<Record<string, string>> = {
+  'plain.txt': 'plain',
+  'empty.bin': '',
+  'deep/er/file.txt': 'deep',
+  'with space.txt': 'space',
+  'plus+percent%20.txt': 'plus',
+  'ünï/测试.txt': 'unicode',
+  "quote'and&amp.txt": 'quotes',
+};
+
+/** Writes `TREE` below a folder. */
+export function plantTree(folder: string): void {
+  for (const [name, content] of Object.entries(TREE)) {
+    mkdirSync(join(folder, name, '..'), { recursive: true });
+    writeFileSync(join(folder, name), content);
+  }
+}
+
+/** The files below a folder with their content. */
+export function readTree(folder: string): Record<string, string> {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  return Object.fromEntries(
+    files.map((entry) => {
+      const path = join(entry.parentPath, entry.name);
+      return [relative(folder, path), readFileSync(path, 'utf8')];
+    }),
+  );
+}
+
+/** A file of `size` random bytes, and its SHA-256. */
+export function plantRandom(path: string, size: number): string {
+  const hash = createHash('sha256');
+  const pieces: Buffer[] = [];
+  for (let left = size; left > 0; left -= 2 ** 24) {
+    const piece = randomBytes(Math.min(left, 2 ** 24));
+    hash.update(piece);
+    pieces.push(piece);
+  }
+  writeFileSync(path, Buffer.concat(pieces));
+  return hash.digest('hex');
+}
+
+export function sha256Of(path: string): string {
+  return createHash('sha256').update(readFileSync(path)).digest('hex');
+}
