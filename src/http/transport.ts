@@ -118,23 +118,17 @@ export function createTransport(options: TransportOptions = {}): Transport {
 
   return {
     async request(outgoing) {
-      const { body, bodyLength } = outgoing;
-      const abort = new AbortController();
-      const onAbort = () => abort.abort(outgoing.signal.reason);
-      if (outgoing.signal.aborted) onAbort();
-      else outgoing.signal.addEventListener('abort', onAbort, { once: true });
-      const release = () => outgoing.signal.removeEventListener('abort', onAbort);
-      if (body instanceof Readable && bodyLength !== 0) refuseEmptyEnd(body, abort);
+      const { body, bodyLength, signal } = outgoing;
       try {
+        if (body instanceof Readable && bodyLength !== 0) await firstByte(body, signal);
         const answer = await poolOf(outgoing.origin).request({
           method: outgoing.method,
           path: outgoing.path,
           headers: headerList(outgoing),
           body,
-          signal: abort.signal,
+          signal,
           responseHeaders: 'raw',
         });
-        answer.body.once('close', release);
         // With `responseHeaders: 'raw'` undici gives name, value, name, value ..., which its types do not say.
         const raw = answer.headers as unknown as string[];
         const headers = headersFromRaw(raw);
@@ -145,8 +139,8 @@ export function createTransport(options: TransportOptions = {}): Transport {
           body: answer.body,
         };
       } catch (error) {
-        release();
-        throw toS3Error(error, abort.signal);
+        if (body instanceof Readable) body.on('error', ignore).destroy();
+        throw toS3Error(error, signal);
       }
     },
     async close() {
@@ -158,12 +152,26 @@ export function createTransport(options: TransportOptions = {}): Transport {
 }
 
 /**
- * undici announces `content-length: 0` for a stream that ends without a byte, and only then finds that another
- * length was declared: the server would have made an empty object by then. So the request is cut before that.
+ * Waits until a stream has its first byte. Given one that has ended already, undici says `content-length: 0`, whatever
+ * was declared: the server would make an empty object of a broken upload. What ends later is found in time.
+ * @throws S3Error IncompleteBody when it ends without one; what it fails with
  */
-function refuseEmptyEnd(body: Readable, abort: AbortController): void {
-  body.once('end', () => {
-    if (!body.readableDidRead) abort.abort(new S3Error('IncompleteBody'));
+function firstByte(body: Readable, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const settle = (error?: unknown) => {
+      body.off('readable', onReadable).off('error', settle).off('close', onClose);
+      signal.removeEventListener('abort', onAbort);
+      if (error === undefined) resolve();
+      else reject(error);
+    };
+    const onReadable = () => settle(body.readableLength > 0 ? undefined : new S3Error('IncompleteBody'));
+    const onClose = () => settle(body.errored ?? new S3Error('IncompleteBody'));
+    const onAbort = () => settle(signal.reason);
+    if (body.readableLength > 0) return resolve();
+    if (body.readableEnded || body.destroyed) return onClose();
+    body.on('readable', onReadable).on('error', settle).on('close', onClose);
+    signal.addEventListener('abort', onAbort);
+    if (signal.aborted) onAbort();
   });
 }
 
@@ -198,3 +206,6 @@ function errorCode(error: unknown): string {
 const lookup: LookupFunction = (hostname, options, callback) => {
   dnsLookup(hostname.toLowerCase().endsWith('.localhost') ? 'localhost' : hostname, options, callback);
 };
+
+/** What a body that nobody wants any more still has to say was said by the error that ended the request. */
+function ignore(): void {}
