@@ -1,8 +1,6 @@
 import { Readable } from 'node:stream';
 import { S3Error } from '../s3/error.ts';
 import type { Handler, S3Request } from '../s3/message.ts';
-import { resolveOperation } from '../s3/operation.ts';
-import { Query } from '../s3/query.ts';
 import type { ObjectStore } from './object-store.ts';
 import type { Operation, Operations, ServeContext } from './operation.ts';
 import { attributeOperations } from './operations/attributes.ts';
@@ -55,6 +53,8 @@ function operationOf(request: S3Request): Operation {
     if (operation === undefined) throw new S3Error('NotImplemented');
     return operation;
   }
-  const isMethodKnown = resolveOperation({ ...request, query: Query.empty }) !== 'Unknown';
-  throw new S3Error(isMethodKnown ? 'NotImplemented' : 'MethodNotAllowed', { detail: { Method: request.method } });
+  // Without a query there is no sub-resource that we might fail to know.
+  throw new S3Error(request.query.parameters.length > 0 ? 'NotImplemented' : 'MethodNotAllowed', {
+    detail: { Method: request.method },
+  });
 }

@@ -17,14 +17,20 @@ export async function readXml(request: S3Request, root: string, limit = MAX_XML_
 export async function readBody(request: S3Request, limit = MAX_XML_BYTES): Promise<Uint8Array> {
   const { body } = request;
   if (body === null) return new Uint8Array();
-  if (!(body instanceof Readable)) return body;
+  if (!(body instanceof Readable)) {
+    if (body.byteLength > limit) throw tooLong(limit);
+    return body;
+  }
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of body) {
     size += chunk.byteLength;
-    if (size > limit)
-      throw new S3Error('MaxMessageLengthExceeded', { detail: { MaxMessageLengthBytes: String(limit) } });
+    if (size > limit) throw tooLong(limit);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
+}
+
+function tooLong(limit: number): S3Error {
+  return new S3Error('MaxMessageLengthExceeded', { detail: { MaxMessageLengthBytes: String(limit) } });
 }

@@ -1,30 +1,20 @@
 import { checksumHeader } from '../../s3/checksum.ts';
 import { quoteEtag } from '../../s3/etag.ts';
-import { encodeHeaderText } from '../../s3/headers.ts';
-import type { S3Request, S3Response } from '../../s3/message.ts';
+import type { Headers } from '../../s3/headers.ts';
+import type { S3Response } from '../../s3/message.ts';
 import type { ByteRange } from '../../s3/range.ts';
-import { invalidArgument } from '../decode/parameters.ts';
 import type { GetObjectOutput, ObjectDescription } from '../object-store.ts';
 import { checksumHeaders } from './answer.ts';
-
-/** Query parameter to the response header it overrides. */
-const OVERRIDES: Readonly<Record<string, string>> = {
-  'response-content-type': 'content-type',
-  'response-content-language': 'content-language',
-  'response-expires': 'expires',
-  'response-cache-control': 'cache-control',
-  'response-content-disposition': 'content-disposition',
-  'response-content-encoding': 'content-encoding',
-};
 
 export interface ReadOptions {
   readonly partNumber: number | undefined;
   /** The client sent `x-amz-checksum-mode: ENABLED`. */
   readonly hasChecksums: boolean;
+  readonly overrides: Headers;
 }
 
-/** The answer to GetObject and HeadObject. */
-export function objectAnswer(request: S3Request, output: GetObjectOutput, options: ReadOptions): S3Response {
+/** The answer to GetObject and HeadObject. It cannot fail, for the body would be lost. */
+export function objectAnswer(output: GetObjectOutput, options: ReadOptions): S3Response {
   const { object, range, body } = output;
   const headers = objectHeaders(object);
   headers.set('content-length', String(range === undefined ? object.size : range.end - range.start + 1));
@@ -33,10 +23,7 @@ export function objectAnswer(request: S3Request, output: GetObjectOutput, option
   if (options.partNumber !== undefined && object.parts !== undefined) {
     headers.set('x-amz-mp-parts-count', String(object.parts.length));
   }
-  for (const { name, value } of request.query.parameters) {
-    const header = Object.hasOwn(OVERRIDES, name) ? OVERRIDES[name] : undefined;
-    if (header !== undefined) headers.set(header, headerText(name, value));
-  }
+  for (const [name, value] of options.overrides) headers.set(name, value);
   return { status: range === undefined ? 200 : 206, headers, body };
 }
 
@@ -70,12 +57,4 @@ function addChecksums(
   const isWhole = range === undefined || (range.start === 0 && range.end === object.size - 1);
   if (!isWhole) return;
   for (const [name, value] of Object.entries(checksumHeaders(object.checksum))) headers.set(name, value);
-}
-
-/** A decoded query value as it may stand in a header. @throws S3Error InvalidArgument for control characters */
-function headerText(name: string, value: string): string {
-  const text = encodeHeaderText(value);
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not get into a header.
-  if (/[\x00-\x08\x0a-\x1f\x7f]/.test(text)) throw invalidArgument(name, '');
-  return text;
 }

@@ -103,6 +103,7 @@ export class DataFiles {
   async sweep(isNamed: (name: string) => boolean): Promise<number> {
     let swept = 0;
     for (const shard of shards()) {
+      if (this.#isClosed) return swept;
       for (const name of await readdir(join(this.#root, shard))) {
         if (this.#isClosed) return swept;
         const epoch = NAME.exec(name)?.[1];

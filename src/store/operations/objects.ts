@@ -6,6 +6,7 @@ import { parseAttributes, parseStorageClass, refuseUnsupported } from '../decode
 import { parseAlgorithm } from '../decode/checksum.ts';
 import { parseWriteConditions } from '../decode/conditions.ts';
 import { isReplaced, parseCopySource } from '../decode/copy.ts';
+import { parseOverrides } from '../decode/overrides.ts';
 import { parsePartNumber } from '../decode/parameters.ts';
 import { checksumHeaders, checksumNodes, emptyAnswer, xmlAnswer, xmlDate } from '../encode/answer.ts';
 import { objectAnswer } from '../encode/object.ts';
@@ -73,10 +74,11 @@ async function read(request: S3Request, { store }: ServeContext, headOnly: boole
     throw new S3Error('InvalidRequest', { message: 'Cannot specify both Range header and partNumber query parameter' });
   }
   const partNumber = partText === undefined ? undefined : parsePartNumber(partText);
+  const overrides = parseOverrides(query);
   const input = { ...placeOf(request), range, partNumber, conditions: parseConditions(headers), headOnly };
   const output = await store.getObject(input, request.signal);
   const hasChecksums = headers.get('x-amz-checksum-mode')?.toUpperCase() === 'ENABLED';
-  return objectAnswer(request, output, { partNumber, hasChecksums });
+  return objectAnswer(output, { partNumber, hasChecksums, overrides });
 }
 
 function parseCopy(request: S3Request): CopyObjectInput {

@@ -1,0 +1,31 @@
+import type { Test } from 'tap';
+import type { Handler } from '../../src/s3/message.ts';
+import { bucketContract } from './suite/buckets.ts';
+import { clientOf } from './suite/client.ts';
+import { deletionContract } from './suite/deletion.ts';
+import { listingContract } from './suite/listing.ts';
+import { multipartContract } from './suite/multipart.ts';
+import { multipartChecksumContract } from './suite/multipart-checksums.ts';
+import { objectContract } from './suite/objects.ts';
+import { readContract } from './suite/reads.ts';
+import { writeContract } from './suite/writes.ts';
+
+/**
+ * What any handler that stands for a store must do, by what a client sees of it.
+ * @param start gives a handler over an empty store, which it closes with the test's teardown
+ */
+export async function handlerContract(t: Test, start: (t: Test) => Promise<Handler>): Promise<void> {
+  const parts = {
+    buckets: bucketContract,
+    objects: objectContract,
+    reads: readContract,
+    writes: writeContract,
+    deletion: deletionContract,
+    listing: listingContract,
+    multipart: multipartContract,
+    'multipart checksums': multipartChecksumContract,
+  };
+  for (const [name, contract] of Object.entries(parts)) {
+    await t.test(name, async (t) => contract(t, clientOf(await start(t))));
+  }
+}
