@@ -25,8 +25,10 @@ export async function rewriteAnswer(response: S3Response, request: S3Request, ma
   const isSuccess = response.status >= 200 && response.status < 300;
   if (!isSuccess) {
     if (!rewritten) return response;
-    if (response.status === 304 || request.method === 'HEAD')
-      return { ...response, headers: safeHeaders(response.headers) };
+    if (response.status === 304 || request.method === 'HEAD') {
+      discard(response.body);
+      return { ...response, headers: safeHeaders(response.headers), body: null };
+    }
     throw await errorOf(response, request);
   }
   const answer = withLocation(
