@@ -7,6 +7,7 @@ import { type Credential, type CredentialLookup, SigningKeys } from './credentia
 import { chooseMechanism, type Mechanism } from './mechanism.ts';
 import { verifyPayload } from './payload.ts';
 import { MAX_UPLOAD_BYTES, type PayloadMode, parsePayloadMode, planPayload } from './payload-plan.ts';
+import { postObject } from './post-object.ts';
 import { credentialFinder, type Verifier } from './verifier.ts';
 import { verifyV2 } from './verify-v2.ts';
 import { verifyV4 } from './verify-v4.ts';
@@ -50,6 +51,12 @@ export function authenticate(options: AuthenticateOptions): Layer {
   return (next) => async (received) => {
     checkHeaderValues(received.headers);
     const mechanism = chooseMechanism(received);
+    if (received.operation === 'PostObject') {
+      if (mechanism !== 'anonymous') {
+        throw new S3Error('InvalidArgument', { message: 'A form carries its signature in its fields.' });
+      }
+      return postObject(received, { next, verifier, maxBytes });
+    }
     const { credential, mode, seed, request } = accept(received, mechanism, verifier, options);
     const plan = planPayload(request, mode, maxBytes);
     const payload = verifyPayload(request.body, plan, seed);

@@ -70,12 +70,20 @@ export function planPayload(request: S3Request, mode: PayloadMode, maxBytes: num
   if (isUpload && length !== undefined && length > maxBytes) {
     throw new S3Error('EntityTooLarge', { detail: { ProposedSize: String(length), MaxSizeAllowed: String(maxBytes) } });
   }
+  return { mode, length, ...planDigests(request, mode) };
+}
+
+/** Decides by which hashes the body is checked. @throws S3Error for headers that contradict one another */
+export function planDigests(
+  { headers, operation }: Pick<S3Request, 'headers' | 'operation'>,
+  mode: PayloadMode,
+): Pick<PayloadPlan, 'md5' | 'checksum' | 'trailer'> {
+  const md5 = md5Of(headers);
   // The checksum headers of the other operations speak of an object that exists or will, not of their body.
   const kind = operation === 'CompleteMultipartUpload' ? undefined : bodyKind(operation);
-  if (kind === undefined) return { mode, length, md5: md5Of(headers), checksum: undefined, trailer: undefined };
+  if (kind === undefined) return { md5, checksum: undefined, trailer: undefined };
   const checksum = headerChecksum(headers);
   const trailer = announcedTrailer(headers, mode);
-  const md5 = md5Of(headers);
   if (checksum !== undefined && trailer !== undefined) {
     throw new S3Error('InvalidRequest', { message: 'Expecting a single x-amz-checksum- header or trailer.' });
   }
@@ -85,7 +93,7 @@ export function planPayload(request: S3Request, mode: PayloadMode, maxBytes: num
       message: 'Missing required header for this request: Content-MD5 OR x-amz-checksum-*',
     });
   }
-  return { mode, length, md5, checksum, trailer };
+  return { md5, checksum, trailer };
 }
 
 function decodedLength(headers: Headers): number {

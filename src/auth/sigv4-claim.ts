@@ -93,8 +93,11 @@ function readComponents(text: string): Record<(typeof COMPONENTS)[number], strin
   return { Credential, SignedHeaders, Signature };
 }
 
-/** ACCESS_KEY/yyyymmdd/REGION/s3/aws4_request. Read from its end: an access key may hold a slash. */
-function readCredential(text: string, code: S3ErrorCode): { readonly accessKey: string; readonly scope: Scope } {
+/**
+ * Reads ACCESS_KEY/yyyymmdd/REGION/s3/aws4_request, from its end: an access key may hold a slash.
+ * @param code of the S3Error thrown
+ */
+export function readCredential(text: string, code: S3ErrorCode): { readonly accessKey: string; readonly scope: Scope } {
   const parts = text.split('/');
   const [day, region, service, terminal] = parts.slice(-4);
   const accessKey = parts.slice(0, -4).join('/');
