@@ -214,7 +214,7 @@ export function memoryS3(name: string, bucketNames: readonly string[] = []): Mem
       }
       case 'CopyObject':
       case 'UploadPartCopy': {
-        const source = /^\/([^/]+)\/(.*)$/.exec(decodeUri(request.headers.get('x-amz-copy-source') ?? '') ?? '');
+        const source = /^\/([^/]+)\/(.*)$/s.exec(decodeUri(request.headers.get('x-amz-copy-source') ?? '') ?? '');
         const found = buckets.get(source?.[1] ?? '')?.get(source?.[2] ?? '');
         if (found === undefined) return failure(404, 'NoSuchKey', request);
         if (upload !== undefined) upload.parts.set(Number(query.get('partNumber')), found.bytes);
