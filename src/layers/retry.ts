@@ -1,3 +1,5 @@
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { S3Error } from '../s3/error.ts';
 import { AnswerFailure, TransportFailure } from '../s3/failure.ts';
@@ -21,6 +23,9 @@ const LONGEST_RETRY_AFTER = 3;
 const BUDGET = 20;
 const EARNED = 0.1;
 
+/** Uploads up to this size are read first, so that they can be sent again: their last bytes are held back anyway. */
+const REPLAY_BYTES = 64 * 1024;
+
 /**
  * Writes that come to the same when done twice, besides those that only read. A CompleteMultipartUpload done twice
  * answers NoSuchUpload, a copy may copy what has changed meanwhile, a bucket may exist the second time.
@@ -36,14 +41,15 @@ const REPEATABLE: ReadonlySet<OperationName> = new Set<KnownOperation>([
 
 /**
  * Asks again where that is safe: when nothing of the request had left, or when the operation may be done twice; and only
- * a request whose body is in memory or empty, since a stream can be read but once. Waits with full jitter, or as long as
+ * a request whose body is in memory, small or empty, since a stream can be read but once. Waits with full jitter, or as long as
  * the storage asks. Keep it right above the handler that reaches for the storage, so that each attempt is signed afresh.
  */
 export function retry(options: RetryOptions): Layer {
   const random = options.random ?? Math.random;
   const sleep = options.sleep ?? ((milliseconds, signal) => delay(milliseconds, undefined, { signal }));
   let budget = BUDGET;
-  return (next) => async (request) => {
+  return (next) => async (received) => {
+    const request = await replayable(received);
     budget = Math.min(BUDGET, budget + EARNED);
     for (let attempt = 0; ; attempt++) {
       try {
@@ -57,6 +63,14 @@ export function retry(options: RetryOptions): Layer {
       }
     }
   };
+}
+
+async function replayable(request: S3Request): Promise<S3Request> {
+  const { body, bodyLength } = request;
+  if (!(body instanceof Readable) || bodyLength === undefined || bodyLength > REPLAY_BYTES) return request;
+  const bytes = await buffer(body);
+  if (bytes.byteLength !== bodyLength) throw new S3Error('IncompleteBody');
+  return { ...request, body: bytes };
 }
 
 /** The least wait in milliseconds; undefined where asking again is not safe or pointless. */

@@ -62,3 +62,39 @@ export function resolveTarget(settings: TargetSettings, overrides: Partial<Diale
     credentials: { accessKey, secretKey, ...(sessionToken !== undefined && { sessionToken }) },
   };
 }
+
+/** One thing wrong with a storage's settings, and which one. */
+export interface TargetFault {
+  readonly setting: 'endpoint' | 'region' | 'signature' | 'addressing';
+  readonly message: string;
+}
+
+/** Settings that contradict the provider's row, each with the remedy; none when a target can be made of them. */
+export function targetFaults(settings: TargetSettings, overrides: Partial<Dialect>): TargetFault[] {
+  const row = mergeDialect(VENDORS[settings.provider], overrides);
+  const name = settings.endpoint.toLowerCase().replace(/:\d+$/, '');
+  const known = recogniseHost(row, name);
+  const faults: TargetFault[] = [];
+  if (!row.signatures.includes(row.signature)) {
+    faults.push({
+      setting: 'signature',
+      message: `${row.signature} is not accepted by ${settings.provider}; use ${row.signatures.join(' or ')}`,
+    });
+  }
+  if (!row.addressings.includes(row.addressing)) {
+    faults.push({
+      setting: 'addressing',
+      message: `${row.addressing} is not accepted by ${settings.provider}; use ${row.addressings.join(' or ')}`,
+    });
+  }
+  if (row.addressing === 'virtual' && /^(\[.*\]|[\d.]+)$/.test(name)) {
+    faults.push({ setting: 'addressing', message: `virtual needs a host name, and ${name} is an address; use path` });
+  }
+  if (known?.use !== undefined) {
+    faults.push({ setting: 'endpoint', message: `${name} does not speak S3; use ${known.use}` });
+  }
+  if (known !== undefined && known.region === undefined && settings.region === undefined) {
+    faults.push({ setting: 'region', message: `${name} does not tell the region; set it` });
+  }
+  return faults;
+}

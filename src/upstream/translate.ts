@@ -34,6 +34,7 @@ const EMPTY_SHA256 = createHash('sha256').digest('hex');
  */
 export async function translate(request: S3Request, target: Target): Promise<Translated> {
   try {
+    refuseUntranslatable(request);
     refuseDotSegments(request, target);
     const headers = requestHeaders(request.headers);
     const hasNativeGuard = translateConditions(request, target, headers);
@@ -62,6 +63,16 @@ export async function translate(request: S3Request, target: Target): Promise<Tra
     dropBody(request.body);
     throw error;
   }
+}
+
+/**
+ * A form holds its own policy and signature, which are checked and taken out before; one that comes here was not.
+ * The header asks some servers to unpack the body into keys that nobody here has seen.
+ */
+function refuseUntranslatable({ operation, headers }: S3Request): void {
+  const header = 'x-amz-meta-snowball-auto-extract';
+  if (headers.has(header)) throw new S3Error('NotImplemented', { detail: { Header: header } });
+  if (operation === 'PostObject') throw new S3Error('NotImplemented');
 }
 
 function refuseDotSegments({ key, headers }: S3Request, { dialect }: Target): void {
@@ -121,7 +132,9 @@ async function outgoingBody(request: S3Request, target: Target, headers: Map<str
     headers.delete('content-md5');
     return null;
   }
-  if (kind !== 'xml') {
+  // What we do not know and is small may be a configuration document, for which Content-MD5 is demanded too.
+  const isDocument = kind === 'xml' || (operation === 'Unknown' && (request.bodyLength ?? Infinity) <= MAX_XML_BYTES);
+  if (!isDocument) {
     // An empty stream is read to its end first: its checks may still fail, and nothing could be held back of it.
     return request.bodyLength === 0 ? nonEmpty(await readBody(body, 0, 'IncompleteBody')) : body;
   }

@@ -205,6 +205,23 @@ t.test('an XML body gets its Content-MD5, and loses what the storage would refus
   });
 });
 
+t.test('a small body of an operation we do not know gets its Content-MD5 too', async (t) => {
+  const { standIn, handler } = await start(t, {});
+  const body = '<ReplicationConfiguration/>';
+  await handler(s3Request({ method: 'PUT', bucket: 'bucket', query: 'replication', body }));
+  t.equal(standIn.seen[0]?.headers.get('content-md5'), createHash('md5').update(body).digest('base64'));
+});
+
+t.test('S17 an archive to unpack, and a form nobody has checked, are refused', async (t) => {
+  const { standIn, handler } = await start(t, {});
+  const headers = { 'x-amz-meta-snowball-auto-extract': 'true' };
+  await t.rejects(handler(s3Request({ method: 'PUT', bucket: 'bucket', key: 'k', body: 'x', headers })), {
+    code: 'NotImplemented',
+  });
+  await t.rejects(handler(s3Request({ method: 'POST', bucket: 'bucket', body: 'x' })), { code: 'NotImplemented' });
+  t.equal(standIn.seen.length, 0);
+});
+
 t.test('conditions on a write are passed on, translated or refused, never dropped', async (t) => {
   const put = { method: 'PUT', bucket: 'bucket', key: 'k', body: 'x' };
   const native = await start(t, { dialect: { ifNoneMatch: { by: 'native' } } });

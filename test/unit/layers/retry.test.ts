@@ -29,7 +29,13 @@ async function tries(parts: Partial<RequestParts>, failure: () => Error, retries
   return { count, waits, error };
 }
 
-const stream = () => ({ method: 'PUT', key: 'k', body: generatedStream(10, 1), bodyLength: 10 });
+const stream = (bodyLength: number) => ({
+  method: 'PUT',
+  key: 'k',
+  body: generatedStream(bodyLength, 1),
+  bodyLength,
+});
+const LARGE = 64 * 1024 + 1;
 
 const CASES: readonly (readonly [string, Partial<RequestParts>, () => Error, number])[] = [
   ['a read, nothing sent', { key: 'k' }, transport('connect'), 4],
@@ -51,8 +57,9 @@ const CASES: readonly (readonly [string, Partial<RequestParts>, () => Error, num
     transport('connect'),
     4,
   ],
-  ['a stream, nothing sent', stream(), transport('connect'), 1],
-  ['a stream, answer lost', stream(), transport('exchange'), 1],
+  ['a stream, nothing sent', stream(LARGE), transport('connect'), 1],
+  ['a stream, answer lost', stream(LARGE), transport('exchange'), 1],
+  ['a small stream, answer lost', stream(LARGE - 1), transport('exchange'), 4],
   ['a delete, answer lost', { method: 'DELETE', key: 'k' }, transport('exchange'), 4],
   ['create, nothing sent', { method: 'POST', key: 'k', query: 'uploads' }, transport('connect'), 4],
   ['create, answer lost', { method: 'POST', key: 'k', query: 'uploads' }, transport('exchange'), 1],
@@ -121,4 +128,19 @@ t.test('a client that has gone is not tried for again', async (t) => {
   });
   await t.rejects(handler(s3Request({ method: 'GET', bucket: 'b', key: 'k', signal: client.signal })));
   t.equal(count, 1);
+});
+
+t.test('a small stream that fails, or ends early, is not sent at all', async (t) => {
+  let count = 0;
+  const handler = retry({ retries: 3 })(async () => {
+    count++;
+    return fine;
+  });
+  const put = { method: 'PUT', bucket: 'b', key: 'k' };
+  const short = { ...put, body: generatedStream(9, 1), bodyLength: 10 };
+  await t.rejects(handler(s3Request(short)), { code: 'IncompleteBody' });
+  const body = generatedStream(10, 1);
+  body.destroy(new S3Error('BadDigest'));
+  await t.rejects(handler(s3Request({ ...put, body, bodyLength: 10 })), { code: 'BadDigest' });
+  t.equal(count, 0);
 });

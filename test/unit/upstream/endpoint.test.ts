@@ -1,6 +1,6 @@
 import t from 'tap';
 import { recogniseHost } from '../../../src/upstream/endpoint.ts';
-import { resolveTarget, type TargetSettings } from '../../../src/upstream/target.ts';
+import { resolveTarget, type TargetSettings, targetFaults } from '../../../src/upstream/target.ts';
 import { VENDORS, type Vendor } from '../../../src/upstream/vendors.ts';
 
 /** Provider, host as pasted, region, bucket. From section 5 of the facts on vendors. */
@@ -86,5 +86,30 @@ t.test('a target is made of settings, row and host', (t) => {
   });
   t.match(resolveTarget({ ...local, endpoint: '[::1]:7480' }, {}).endpoint, { host: '[::1]', port: 7480 });
   t.match(resolveTarget({ ...local, endpoint: '[::1]' }, {}).endpoint, { host: '[::1]', port: 80 });
+  t.end();
+});
+
+t.test('settings that contradict the row are told with the remedy', (t) => {
+  const settings: TargetSettings = {
+    name: 'x',
+    provider: 'tos',
+    endpoint: 'tos-cn-beijing.volces.com',
+    protocol: 'https',
+    accessKey: 'a',
+    secretKey: 's',
+  };
+  t.same(targetFaults(settings, { signature: 'v2', addressing: 'path' }), [
+    { setting: 'signature', message: 'v2 is not accepted by tos; use v4' },
+    { setting: 'addressing', message: 'path is not accepted by tos; use virtual or domain' },
+    { setting: 'endpoint', message: 'tos-cn-beijing.volces.com does not speak S3; use tos-s3-cn-beijing.volces.com' },
+  ]);
+  t.same(targetFaults({ ...settings, endpoint: 'tos-s3-cn-beijing.volces.com' }, {}), []);
+  const accelerated = { ...settings, provider: 'oss', endpoint: 'oss-accelerate.aliyuncs.com' } as const;
+  t.match(targetFaults(accelerated, {}), [{ setting: 'region' }]);
+  t.same(targetFaults({ ...accelerated, region: 'cn-hangzhou' }, {}), []);
+  const local = { ...settings, provider: 'ceph', endpoint: '127.0.0.1:7480' } as const;
+  t.match(targetFaults(local, { addressing: 'virtual' }), [{ setting: 'addressing' }]);
+  t.same(targetFaults(local, {}), []);
+  t.same(targetFaults({ ...local, endpoint: '[::1]:7480' }, {}), []);
   t.end();
 });
