@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
@@ -29,4 +29,12 @@ export async function openTestStore(
   };
   t.teardown(close);
   return { store, path, close };
+}
+
+/** The paths of a store's data files. */
+export function dataFiles(path: string): string[] {
+  const root = join(path, 'objects-v1');
+  return readdirSync(root, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
 }

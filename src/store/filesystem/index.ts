@@ -57,7 +57,10 @@ export function openIndex(folder: string): Index {
   const db = openDatabase(join(folder, 'index-v1.sqlite'));
   let lock: DatabaseSync | undefined;
   try {
-    db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16384');
+    // A page holds more of a body; it can be chosen only before the first table.
+    db.exec(
+      'PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16384',
+    );
     createTables(db, folder);
     lock = openDatabase(join(folder, 'lock-v1.sqlite'));
     const epoch = takeEpoch(db, lock);
