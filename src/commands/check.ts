@@ -1,5 +1,5 @@
+import { ConfigError } from '../config/config-error.ts';
 import { type ConfigOptions, configFile, findConfig } from '../config/find.ts';
-import { ConfigError } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;

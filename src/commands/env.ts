@@ -1,6 +1,6 @@
+import { ConfigError } from '../config/config-error.ts';
 import { type ConfigOptions, findConfig } from '../config/find.ts';
 import { parseListen } from '../config/listen.ts';
-import { ConfigError } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 
 /** What an S3 client must know to use the gateway. */

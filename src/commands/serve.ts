@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
+import { ConfigError } from '../config/config-error.ts';
 import { type ConfigOptions, findConfig } from '../config/find.ts';
-import { ConfigError } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import { type Gateway, startGateway } from '../gateway.ts';
 import { type Logger, openLog } from '../observe/log.ts';
@@ -22,7 +22,7 @@ const SETTLE_MS = 200;
  */
 export async function serve(options: ConfigOptions, env: Env): Promise<void> {
   const { config, file } = findConfig(options, env);
-  const log = openLog(config.log);
+  const log = await openLog(config.log);
   const adminToken = config.admin.token ?? randomBytes(18).toString('base64url');
   const gateway = await startGateway({
     config,
@@ -32,9 +32,11 @@ export async function serve(options: ConfigOptions, env: Env): Promise<void> {
     adminToken,
   });
   process.stdout.write(banner({ gateway, config, isEmbedded: file === undefined, adminToken }));
-  const reload = () => reloadFrom({ gateway, options, env, log });
+  const reload = () => {
+    void reloadFrom({ gateway, options, env, log });
+  };
   const unwatch = file === undefined ? () => {} : watchFile(file, reload);
-  process.on('SIGHUP', () => void reload());
+  process.on('SIGHUP', reload);
   const signal = await nextStop();
   unwatch();
   log.info({ signal }, 'draining');

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { ConfigError } from './load.ts';
+import { ConfigError } from './config-error.ts';
 import { type Config, configSchema } from './schema.ts';
 
 export const DEFAULT_DATA = './sluice-data';
@@ -25,7 +25,7 @@ export function embeddedConfig(dataFolder: string, env: Readonly<Record<string, 
   const parsed = configSchema.safeParse({
     credentials: [{ name: 'local', ...credential }],
     storages: [{ name: 'local', provider: 'filesystem', path: dataFolder, default: true }],
-    log: { format: 'pretty' },
+    log: { format: process.stderr.isTTY === true ? 'pretty' : 'json' },
     ...(env.SLUICE_ADMIN_TOKEN !== undefined && { admin: { token: env.SLUICE_ADMIN_TOKEN } }),
   });
   if (parsed.success) return parsed.data;

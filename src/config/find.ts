@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
+import { ConfigError } from './config-error.ts';
 import { DEFAULT_DATA, embeddedConfig } from './embedded.ts';
-import { ConfigError, loadConfig } from './load.ts';
+import { loadConfig } from './load.ts';
 import { type Config, configSchema } from './schema.ts';
 
 export interface ConfigOptions {

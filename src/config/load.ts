@@ -1,18 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { LineCounter, parseDocument } from 'yaml';
+import { ConfigError } from './config-error.ts';
 import { type ConfigIssue, crossCheck } from './cross-checks.ts';
 import { type Config, configSchema } from './schema.ts';
-
-/** A configuration that cannot be used: every mistake, one line each. Says nothing of secrets' values. */
-export class ConfigError extends Error {
-  readonly problems: readonly string[];
-
-  constructor(problems: readonly string[]) {
-    super(problems.join('\n'));
-    this.name = 'ConfigError';
-    this.problems = problems;
-  }
-}
 
 /** Where `${NAME}` and `${file:PATH}` get their values. */
 export interface Sources {

@@ -1,5 +1,4 @@
 import { type Logger, pino, stdTimeFunctions } from 'pino';
-import pretty from 'pino-pretty';
 import type { RequestRecord } from '../http/server.ts';
 import { S3Error } from '../s3/error.ts';
 
@@ -14,10 +13,14 @@ export interface LogOptions {
  * Opens the log on standard error, so that what a command prints stays apart from it. JSON lines are written in
  * the background; `flush` before the process ends.
  */
-export function openLog({ level, format }: LogOptions): Logger {
+export async function openLog({ level, format }: LogOptions): Promise<Logger> {
   const stream =
     format === 'pretty'
-      ? pretty({ destination: 2, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l' })
+      ? (await import('pino-pretty')).default({
+          destination: 2,
+          ignore: 'pid,hostname',
+          translateTime: 'SYS:HH:MM:ss.l',
+        })
       : pino.destination({ fd: 2, sync: false });
   return pino({ level, base: null, timestamp: stdTimeFunctions.isoTime, serializers: { err: describeError } }, stream);
 }

@@ -1,5 +1,6 @@
 import t from 'tap';
-import { ConfigError, parseConfig, type Sources } from '../../../src/config/load.ts';
+import { ConfigError } from '../../../src/config/config-error.ts';
+import { parseConfig, type Sources } from '../../../src/config/load.ts';
 
 const SOURCES: Sources = {
   env: { CI_SECRET: 'sixteen-letters!', EVIL: 'x", secretKey: "y' },
