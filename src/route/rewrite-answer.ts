@@ -60,13 +60,13 @@ function toClient(text: string, shape: CompiledShape<AnswerPlace>, request: S3Re
     if (decoded === undefined) throw unmappable('a text that cannot be decoded');
     return decoded;
   };
+  const prefixes = coding.spellings(target.prefix);
   const strip = (raw: string): string => {
-    if (target.prefix === '') return raw;
-    const isLiteral = coding.isLiteral(raw);
-    const key = isLiteral ? raw : decode(raw);
+    const spelling = prefixes.find((prefix) => raw.startsWith(prefix));
+    if (spelling !== undefined && !raw.includes('&')) return raw.slice(spelling.length);
+    const key = decode(raw);
     if (!key.startsWith(target.prefix)) throw unmappable('a key outside of the prefix');
-    const rest = key.slice(target.prefix.length);
-    return isLiteral ? rest : coding.encode(rest);
+    return spelling === undefined ? coding.encode(key.slice(target.prefix.length)) : raw.slice(spelling.length);
   };
   const entry = (raw: string): string | undefined => {
     const name = strip(raw);

@@ -1,4 +1,4 @@
-import { decodeUri, encodeKey } from '../s3/uri.ts';
+import { decodeUri, encodeKey, encodeUri } from '../s3/uri.ts';
 import { escapeXml, unescapeXml } from '../s3/xml.ts';
 
 /** How the texts of one document are written: plain, or percent-encoded as `encoding-type=url` asks. */
@@ -6,8 +6,8 @@ export interface TextCoding {
   /** Undefined when the text is broken. */
   readonly decode: (raw: string) => string | undefined;
   readonly encode: (text: string) => string;
-  /** Whether the raw text, for certain, is its own decoded form. */
-  readonly isLiteral: (raw: string) => boolean;
+  /** The usual spellings of a text. What follows one of them in a document is spelt by itself. */
+  readonly spellings: (text: string) => readonly string[];
 }
 
 /**
@@ -22,17 +22,17 @@ export function escapeText(text: string): string {
 const PLAIN: TextCoding = {
   decode: unescapeXml,
   encode: escapeText,
-  isLiteral: (raw) => !raw.includes('&'),
+  spellings: (text) => [escapeText(text)],
 };
 
-/** S3 writes a space as `+`, and a plus as `%2B`; we write `%20`, which every client reads alike. */
+/** S3 writes a space as `+`, and a plus as `%2B`. Where we write a space, it is `%20`, which every client reads alike. */
 const PERCENT: TextCoding = {
   decode: (raw) => {
     const text = unescapeXml(raw);
     return text === undefined ? undefined : decodeUri(text.replaceAll('+', ' '));
   },
   encode: encodeKey,
-  isLiteral: (raw) => !/[&%+]/.test(raw),
+  spellings: (text) => [encodeKey(text), encodeUri(text)],
 };
 
 /** The coding that a listing says it is written in, whatever was asked for. */

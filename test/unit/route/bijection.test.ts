@@ -45,6 +45,11 @@ const ATOMS = [
   ']]>',
 ];
 
+/** As clients read `encoding-type=url`: a plus is a space. */
+function decodeForm(text: string): string {
+  return decodeURIComponent(text.replaceAll('+', ' '));
+}
+
 /** Deterministic numbers below a limit. */
 function generator(seed: number): (limit: number) => number {
   let state = seed;
@@ -78,10 +83,10 @@ t.test('keys map to the storage and back one to one, for any prefix and any key'
     const plain = await ci({ method: 'GET', bucket: 'bkt' });
     t.same(texts(plain.text, 'Key').map(unescapeXml), sorted, JSON.stringify(prefix));
     const encoded = await ci({ method: 'GET', bucket: 'bkt', query: 'list-type=2&encoding-type=url' });
-    t.same(texts(encoded.text, 'Key').map(decodeURIComponent), sorted);
+    t.same(texts(encoded.text, 'Key').map(decodeForm), sorted);
     const marker = sorted[10] ?? '';
     const after = await ci({ method: 'GET', bucket: 'bkt', query: queryOf({ marker, 'encoding-type': 'url' }) });
-    t.same(texts(after.text, 'Key').map(decodeURIComponent), sorted.slice(11));
+    t.same(texts(after.text, 'Key').map(decodeForm), sorted.slice(11));
     for (const key of sorted.slice(0, 5)) {
       const copied = await ci({
         method: 'PUT',

@@ -51,7 +51,11 @@ t.test('E01 every document of a prefixed bucket is written in the client names',
   t.same(texts(v1.text, 'Prefix'), ['']);
   t.same(texts(v1.text, 'Marker'), ['']);
   const encoded = await call('ListObjects', { method: 'GET', bucket, query: 'encoding-type=url' });
-  t.same(texts(encoded.text, 'Key').map(decodeURIComponent), ['a b/1', 'a b/2', 'z&<>', '~+%41'], 'S35');
+  t.same(
+    texts(encoded.text, 'Key').map((text) => decodeURIComponent(text.replaceAll('+', ' '))),
+    ['a b/1', 'a b/2', 'z&<>', '~+%41'],
+    'S35',
+  );
   const folded = await call('ListObjects', { method: 'GET', bucket, query: 'delimiter=/&max-keys=1' });
   t.same(texts(folded.text, 'Prefix'), ['', 'a b/']);
   t.same(texts(folded.text, 'NextMarker'), ['a b/']);
