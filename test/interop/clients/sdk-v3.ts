@@ -88,13 +88,13 @@ export const sdkV3: ClientScenario = {
     t.equal((await fetch(putUrl, { method: 'PUT', body: 'by url' })).status, 200);
     t.equal((await get('presigned.txt')).toString(), 'by url');
 
-    const streamed = new PutObjectCommand({
-      ...place('streamed'),
-      Body: Readable.from([Buffer.from('in '), Buffer.from('pieces')]),
-      ContentLength: 9,
-    });
-    await client.send(streamed);
-    t.equal((await get('streamed')).toString(), 'in pieces');
+    // Sent in signed chunks or with a trailer; AWS and we refuse chunks below 8 KiB but the last.
+    const pieces = [Buffer.alloc(65_536, 'a'), Buffer.from('the rest')];
+    const length = 65_536 + 8;
+    await client.send(
+      new PutObjectCommand({ ...place('streamed'), Body: Readable.from(pieces), ContentLength: length }),
+    );
+    t.ok((await get('streamed')).equals(Buffer.concat(pieces)));
 
     await t.rejects(client.send(new GetObjectCommand(place('missing'))), { name: 'NoSuchKey' });
     const put = new PutObjectCommand({ ...place('copy.txt'), Body: 'x', IfNoneMatch: '*' });
