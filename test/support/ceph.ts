@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
@@ -29,7 +30,10 @@ export async function startCeph(): Promise<Ceph> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-ceph-'));
   const port = await freePortPair();
   const stop = async () => {
+    const pids = await readPids(join(folder, 'run'));
     await run(script, ['stop', folder]);
+    // The script asks them to end; they write to the folder until they have.
+    for (const pid of pids) while (isRunning(pid)) await delay(50);
     await rm(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 250 });
   };
   try {
@@ -44,6 +48,20 @@ export async function startCeph(): Promise<Ceph> {
   } catch (error) {
     await stop();
     throw error;
+  }
+}
+
+async function readPids(folder: string): Promise<number[]> {
+  const names = await readdir(folder).catch(() => []);
+  const files = names.filter((name) => name.endsWith('.pid')).map((name) => readFile(join(folder, name), 'utf8'));
+  return (await Promise.all(files)).map(Number).filter((pid) => pid > 0);
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
   }
 }
 

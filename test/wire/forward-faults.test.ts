@@ -21,6 +21,7 @@ type Script = Parameters<typeof rawUpstream>[0];
 interface Settings extends TransportOptions {
   readonly retries?: number;
   readonly protocol?: 'http' | 'https';
+  readonly host?: string;
   readonly dialect?: Partial<Dialect>;
 }
 
@@ -31,7 +32,7 @@ function handlerFor(t: Tap, port: number, settings: Settings = {}): Handler {
     {
       name: 'vendor',
       dialect: mergeDialect(VENDORS.other, settings.dialect ?? {}),
-      endpoint: { protocol: settings.protocol ?? 'http', host: '127.0.0.1', port },
+      endpoint: { protocol: settings.protocol ?? 'http', host: settings.host ?? '127.0.0.1', port },
       region: 'us-east-1',
       credentials: { accessKey: 'KEY', secretKey: 'SECRET' },
     },
@@ -79,9 +80,22 @@ t.test('R02 a server that takes the connection and says nothing more fails withi
 
 t.test('R03 a name that does not resolve is ServiceUnavailable', async (t) => {
   const handler = handlerFor(t, 1, {
-    lookup: (_name, _options, callback) => callback(Object.assign(new Error('not found'), { code: 'ENOTFOUND' }), ''),
+    host: 'storage.test',
+    lookup: (_name, _options, callback) => callback(Object.assign(new Error('no name'), { code: 'ENOTFOUND' }), ''),
   });
-  await t.rejects(handler(s3Request({ method: 'GET' })), { code: 'ServiceUnavailable', cause: { phase: 'connect' } });
+  const failed = { code: 'ServiceUnavailable', cause: { phase: 'connect', code: 'ENOTFOUND' } };
+  await t.rejects(handler(get()), failed);
+});
+
+t.test('R04 of two addresses the one that answers is used', async (t) => {
+  const upstream = await rawUpstream((socket) => void socket.write(whole));
+  t.teardown(() => upstream.close());
+  const addresses = ['127.0.0.2', '127.0.0.1'].map((address) => ({ address, family: 4 }));
+  const handler = handlerFor(t, upstream.port, {
+    host: 'storage.test',
+    lookup: (_name, _options, callback) => callback(null, addresses),
+  });
+  t.equal(await textOf(await handler(get())), 'body');
 });
 
 t.test('R05 a certificate nobody vouches for is refused, and nothing is sent', async (t) => {
@@ -198,7 +212,7 @@ t.test('R12 an upload that breaks off, or ends short, never arrives as a whole',
     const port = address !== null && typeof address === 'object' ? address.port : 0;
     const sockets: Socket[] = [];
     server.on('connection', (socket) => sockets.push(socket));
-    const failed = handlerFor(t, port)(put(makeBody(), 100));
+    const failed = handlerFor(t, port, { keepAlive: 50 })(put(makeBody(), 100));
     await t.rejects(failed, { code: title === 'breaks' ? 'BadDigest' : 'IncompleteBody' }, title);
     // A body without a byte is noticed before anything is sent.
     t.equal(sockets.length, title === 'empty' ? 0 : 1);
