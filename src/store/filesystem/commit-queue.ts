@@ -17,21 +17,39 @@ interface Entry {
 /** Bounds how long one transaction holds up the event loop. */
 const MAX_BATCH = 256;
 
+/** What a CommitQueue leans on. */
+export interface CommitHooks {
+  /** Makes all that was committed so far durable. */
+  readonly sync: () => Promise<void>;
+  /** Told after each commit of how many mutations it had. */
+  readonly onCommit: (mutations: number) => void;
+  /** Takes over the files that have lost their last row, once that is durable. */
+  readonly onDead: (names: readonly string[]) => void;
+}
+
+/** A transaction that is committed and not yet durable. */
+interface Commit {
+  readonly entries: readonly Entry[];
+  readonly deadFiles: readonly string[];
+}
+
 /**
- * Makes mutations durable, many to one transaction: a commit costs a disk sync, and those who wait for the same
- * one share it. Each mutation runs in a savepoint, so one that throws undoes nothing of the others.
+ * Makes mutations durable, many to one transaction and many transactions to one disk sync: while one sync runs,
+ * others commit and then share the next. Each mutation runs in a savepoint, so one that throws undoes nothing of
+ * the others.
  */
 export class CommitQueue {
   readonly #db: DatabaseSync;
-  readonly #onDead: (names: readonly string[]) => void;
+  readonly #hooks: CommitHooks;
   readonly #statements: Readonly<Record<'begin' | 'commit' | 'savepoint' | 'release' | 'undo', StatementSync>>;
   #waiting: Entry[] = [];
   #isScheduled = false;
+  #unsynced: Commit[] = [];
+  #syncing: Promise<void> | undefined;
 
-  /** @param onDead takes over the files that have lost their last row, after the commit */
-  constructor(db: DatabaseSync, onDead: (names: readonly string[]) => void) {
+  constructor(db: DatabaseSync, hooks: CommitHooks) {
     this.#db = db;
-    this.#onDead = onDead;
+    this.#hooks = hooks;
     this.#statements = {
       begin: db.prepare('BEGIN IMMEDIATE'),
       commit: db.prepare('COMMIT'),
@@ -43,7 +61,8 @@ export class CommitQueue {
 
   /**
    * Runs `work`, which must be synchronous, in the next transaction. Resolves with its result once it is durable.
-   * @throws whatever `work` throws; ServiceUnavailable when the disk is full
+   * @throws whatever `work` throws; ServiceUnavailable when the disk is full. When syncing fails, the mutation may
+   *   have happened.
    */
   run<T>(work: (effects: Effects) => T): Promise<T> {
     return new Promise((resolve, reject) => {
@@ -59,9 +78,10 @@ export class CommitQueue {
     });
   }
 
-  /** Commits what is waiting. */
-  close(): void {
+  /** Commits what is waiting. Resolves when it is durable. */
+  async close(): Promise<void> {
     while (this.#waiting.length > 0) this.#commitBatch();
+    await this.#syncing;
   }
 
   #schedule(): void {
@@ -91,8 +111,29 @@ export class CommitQueue {
       for (const entry of batch) entry.fail(failure);
       return;
     }
-    this.#onDead(deadFiles);
-    for (const entry of done) entry.succeed();
+    this.#unsynced.push({ entries: done, deadFiles });
+    this.#hooks.onCommit(done.length);
+    this.#syncing ??= this.#syncAll().finally(() => {
+      this.#syncing = undefined;
+    });
+  }
+
+  async #syncAll(): Promise<void> {
+    while (this.#unsynced.length > 0) {
+      const commits = this.#unsynced;
+      this.#unsynced = [];
+      try {
+        await this.#hooks.sync();
+      } catch (error) {
+        // What was committed stands, but nobody may be told that it lasts.
+        for (const entry of commits.flatMap(({ entries }) => entries)) entry.fail(storageError(error));
+        continue;
+      }
+      for (const { entries, deadFiles } of commits) {
+        this.#hooks.onDead(deadFiles);
+        for (const entry of entries) entry.succeed();
+      }
+    }
   }
 
   /** @returns whether it succeeded; when it failed it has been undone and its caller told */

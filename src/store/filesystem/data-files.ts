@@ -83,7 +83,7 @@ export class DataFiles {
         continue;
       }
       this.#readers.delete(name);
-      if (this.#doomed.delete(name)) this.#unlink(name);
+      if (this.#doomed.delete(name)) this.#unlinking.add(this.#unlink(name));
     }
   }
 
@@ -91,8 +91,13 @@ export class DataFiles {
   discard(names: readonly string[]): void {
     for (const name of names) {
       if (this.#readers.has(name)) this.#doomed.add(name);
-      else this.#unlink(name);
+      else this.#unlinking.add(this.#unlink(name));
     }
+  }
+
+  /** Unlinks a file that no row has come to name. Its space is free when this resolves. */
+  async remove(name: string): Promise<void> {
+    await this.#unlink(name);
   }
 
   /**
@@ -127,12 +132,12 @@ export class DataFiles {
     return join(this.#root, random.slice(0, 2), name);
   }
 
-  #unlink(name: string): void {
+  #unlink(name: string): Promise<void> {
     const unlinking = unlink(this.#path(name))
       // The row is gone, so the object is; the file goes with the next start's sweep.
       .catch((error: unknown) => this.#report(`cannot remove data file ${name}`, error))
       .finally(() => this.#unlinking.delete(unlinking));
-    this.#unlinking.add(unlinking);
+    return unlinking;
   }
 
   async #syncFolderOf(name: string): Promise<void> {

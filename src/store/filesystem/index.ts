@@ -44,6 +44,7 @@ const TABLES = `
 /** The folder's index, and the epoch that this process may name files with. */
 export interface Index {
   readonly db: DatabaseSync;
+  readonly path: string;
   /** Files named with an earlier epoch were made by processes that have ended. */
   readonly epoch: number;
   close(): void;
@@ -54,21 +55,28 @@ export interface Index {
  * @throws Error when it is of a newer format or not readable
  */
 export function openIndex(folder: string): Index {
-  const db = openDatabase(join(folder, 'index-v1.sqlite'));
+  const path = join(folder, 'index-v1.sqlite');
+  const db = openDatabase(path);
   let lock: DatabaseSync | undefined;
   try {
-    // A page holds more of a body; it can be chosen only before the first table.
-    db.exec(
-      'PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16384',
-    );
+    useWriteAheadLog(db, folder);
     createTables(db, folder);
     lock = openDatabase(join(folder, 'lock-v1.sqlite'));
     const epoch = takeEpoch(db, lock);
-    return { db, epoch, close: () => closeBoth(db, lock) };
+    return { db, path, epoch, close: () => closeBoth(db, lock) };
   } catch (error) {
     closeBoth(db, lock);
     throw error;
   }
+}
+
+/** Commits are synced, and the log is checkpointed, by WriteAheadLog; SQLite checkpoints only a log of over 64 MiB. */
+function useWriteAheadLog(db: DatabaseSync, folder: string): void {
+  // A large page holds more of a body. It can be chosen only before the first table.
+  db.exec('PRAGMA page_size = 8192');
+  const mode = db.prepare('PRAGMA journal_mode = WAL').get()?.journal_mode;
+  if (mode !== 'wal') throw new Error(`${folder} is on a file system that SQLite cannot keep a write-ahead log on`);
+  db.exec('PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 8192; PRAGMA cache_size = -16384');
 }
 
 function closeBoth(db: DatabaseSync, lock: DatabaseSync | undefined): void {

@@ -21,7 +21,7 @@ import type { Effects } from './commit-queue.ts';
 import type { Context } from './context.ts';
 import { cursorAfter, cutPage } from './paging.ts';
 import { openBytes } from './reading.ts';
-import { receiveBytes } from './receive.ts';
+import { dropUnnamed, receiveBytes } from './receive.ts';
 import { checksumModeOf, checksumOf, packAttributes, packTags } from './rows.ts';
 import { packSegments, type Segment, unpackSegments } from './segments.ts';
 import type { PartRow, UploadRow } from './upload-tables.ts';
@@ -114,7 +114,7 @@ async function uploadPart(context: Context, input: UploadPartInput, signal: Abor
       return { etag: received.md5, lastModified: new Date(modified), checksum };
     });
   } catch (error) {
-    if (received.file !== undefined) files.discard([received.file]);
+    await dropUnnamed(context, received);
     throw error;
   }
 }

@@ -15,7 +15,7 @@ import type {
 } from '../object-store.ts';
 import type { Context } from './context.ts';
 import { openBytes } from './reading.ts';
-import { receiveBytes } from './receive.ts';
+import { dropUnnamed, receiveBytes } from './receive.ts';
 import { checksumOf, describe, type ObjectRow, packAttributes, packTags, unpackTags } from './rows.ts';
 import { type Segment, unpackSegments } from './segments.ts';
 
@@ -130,7 +130,7 @@ async function putObject(context: Context, input: PutObjectInput, signal: AbortS
       return { etag: received.md5, lastModified: modified, checksum };
     });
   } catch (error) {
-    if (received.file !== undefined) files.discard([received.file]);
+    await dropUnnamed(context, received);
     throw error;
   }
 }

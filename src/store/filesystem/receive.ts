@@ -5,6 +5,7 @@ import { S3Error } from '../../s3/error.ts';
 import type { Body } from '../../s3/message.ts';
 import { storageError } from './commit-queue.ts';
 import type { DataFiles, NewFile } from './data-files.ts';
+import type { Tables } from './tables.ts';
 
 /**
  * Bodies up to this size live in the index: a sync less for each write, a file less to open for each read. Measured
@@ -61,6 +62,15 @@ export async function receiveBytes(files: DataFiles, incoming: Incoming, signal:
   }
 }
 
+/** Removes received bytes that no row has come to name: those of a write that was refused. */
+export async function dropUnnamed(
+  { tables, files }: { readonly tables: Tables; readonly files: DataFiles },
+  { file }: Received,
+): Promise<void> {
+  // A commit whose sync failed has happened all the same, and then the file is the object's.
+  if (file !== undefined && !tables.hasFile(file)) await files.remove(file);
+}
+
 function chunksOf(body: Body, signal: AbortSignal): Iterable<Uint8Array> | AsyncIterable<Uint8Array> {
   if (body === null) return [];
   return body instanceof Readable ? addAbortSignal(signal, body) : [body];
@@ -105,7 +115,7 @@ class FileSink {
     await Promise.allSettled([this.#writing]);
     if (this.#file === undefined) return;
     await Promise.allSettled([this.#file.handle.close()]);
-    this.#files.discard([this.#file.name]);
+    await this.#files.remove(this.#file.name);
   }
 
   async #flush(): Promise<void> {

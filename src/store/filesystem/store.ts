@@ -11,6 +11,7 @@ import { cursorAfter, cutPage } from './paging.ts';
 import { listed } from './rows.ts';
 import { Tables } from './tables.ts';
 import { UploadTables } from './upload-tables.ts';
+import { WriteAheadLog } from './write-ahead-log.ts';
 
 /** The part of a logger that the store uses. */
 export interface StoreLog {
@@ -38,11 +39,18 @@ export async function openFilesystemStore(options: FilesystemStoreOptions): Prom
   const now = (): number => options.now().getTime();
   mkdirSync(path, { recursive: true, mode: 0o700 });
   const index = openIndex(path);
+  let wal: WriteAheadLog | undefined;
   try {
+    const opened = await WriteAheadLog.open(index.path, report);
+    wal = opened;
     const files = new DataFiles({ folder: path, epoch: index.epoch, report });
     const tables = new Tables(index.db);
     const uploads = new UploadTables(index.db, tables);
-    const queue = new CommitQueue(index.db, (names) => files.discard(names));
+    const queue = new CommitQueue(index.db, {
+      sync: () => opened.sync(),
+      onCommit: (mutations) => opened.committed(mutations),
+      onDead: (names) => files.discard(names),
+    });
     const context: Context = { tables, uploads, queue, files, now };
     const sweep = files
       .sweep((name) => tables.hasFile(name))
@@ -52,13 +60,15 @@ export async function openFilesystemStore(options: FilesystemStoreOptions): Prom
       ...objectMethods(context),
       ...multipartMethods(context),
       async close() {
-        queue.close();
+        await queue.close();
         await files.close();
         await sweep;
+        await opened.close();
         index.close();
       },
     };
   } catch (error) {
+    await wal?.close();
     index.close();
     throw error;
   }
