@@ -128,6 +128,8 @@ export function createTransport(options: TransportOptions = {}): Transport {
           body,
           signal,
           responseHeaders: 'raw',
+          // undici closes after every HEAD unless told not to; clients ask for little else before each transfer.
+          reset: false,
         });
         // With `responseHeaders: 'raw'` undici gives name, value, name, value ..., which its types do not say.
         const raw = answer.headers as unknown as string[];

@@ -334,3 +334,26 @@ t.test('S34 R33 a redirect is not followed', async (t) => {
     t.equal(upstream.heads.length, 1);
   }
 });
+
+t.test('every kind of answer leaves the connection fit for the next request', async (t) => {
+  const error = '<Error><Code>NoSuchKey</Code></Error>';
+  const steps: readonly (readonly [string, string])[] = [
+    ['HEAD', `${objectHead}content-length: 1000\r\n\r\n`],
+    ['GET', 'HTTP/1.1 304 Not Modified\r\netag: "e"\r\n\r\n'],
+    ['DELETE', 'HTTP/1.1 204 No Content\r\n\r\n'],
+    ['HEAD', 'HTTP/1.1 404 Not Found\r\ncontent-length: 200\r\n\r\n'],
+    ['GET', answerText(404, error)],
+    ['GET', whole],
+    ['GET', 'HTTP/1.1 200 OK\r\netag: "e"\r\ntransfer-encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n'],
+    ['PUT', answerText(200, '', { etag: '"e"' })],
+  ];
+  const { upstream, handler } = await start(t, (socket, index) => void socket.write(steps[index]?.[1] ?? ''));
+  for (const [method] of steps) {
+    const parts = { method, bucket: 'bucket', key: 'k', ...(method === 'PUT' && { body: 'x' }) };
+    await handler(s3Request(parts)).then(bytesOf, (thrown: unknown) => t.match(thrown, { code: 'NoSuchKey' }));
+  }
+  await delay(20);
+  // A request that follows at once may open a second connection; none is given up.
+  t.ok(upstream.sockets.length <= 2);
+  t.ok(upstream.sockets.every((socket) => !socket.destroyed && socket.readable));
+});
