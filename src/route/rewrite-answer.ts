@@ -137,7 +137,7 @@ function unmappable(what: string): S3Error {
 }
 
 /** The object's address as this client would write it. */
-export function locationOf(request: S3Request, bucket: string): string {
+function locationOf(request: S3Request, bucket: string): string {
   const key = encodeKey(request.key ?? '');
   const host = request.headers.get('host') ?? '';
   return `${request.scheme}://${host}/${request.addressing === 'virtual' ? '' : `${bucket}/`}${key}`;
@@ -156,7 +156,6 @@ function withLocation(response: S3Response, request: S3Request): S3Response {
   if (!response.headers.has('location')) return response;
   const headers = new Map(response.headers);
   if (request.operation === 'CreateBucket') headers.set('location', `/${request.bucket ?? ''}`);
-  else if (request.operation === 'PostObject') headers.set('location', locationOf(request, request.bucket ?? ''));
   else headers.delete('location');
   return { ...response, headers };
 }

@@ -96,6 +96,8 @@ function dispatch(call: Call): Promise<S3Response> {
     case 'CreateBucket':
     case 'DeleteBucket':
       return onBucket(call);
+    case 'PostObject':
+      return Promise.reject(new S3Error('MethodNotAllowed'));
     case 'DeleteObjects':
       return deleteMany(call);
     case 'CopyObject':
