@@ -151,7 +151,7 @@ function createTrailers({ trailerName, signer }: ChunkDecoderOptions): Trailers 
       const colon = text.indexOf(':');
       if (colon < 1 || /[\r\n]/.test(text) || isSigned) throw malformedTrailer();
       const name = text.slice(0, colon).toLowerCase();
-      const given = text.slice(colon + 1).trim();
+      const given = text.slice(colon + 1).replace(/^[ \t]+|[ \t]+$/g, '');
       if (name === 'x-amz-trailer-signature' && signer !== undefined) {
         if (trailerName !== undefined && value === undefined) throw malformedTrailer();
         signer.checkTrailer(trailerName === undefined ? '' : `${trailerName}:${value}\n`, given);

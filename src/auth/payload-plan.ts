@@ -152,7 +152,7 @@ function headerChecksum(headers: Headers): BodyChecksum | undefined {
 function announcedTrailer(headers: Headers, mode: PayloadMode): ChecksumAlgorithm | undefined {
   const announced = headers.get('x-amz-trailer');
   if (announced === undefined) return undefined;
-  const algorithm = checksumOfHeader(announced.trim().toLowerCase());
+  const algorithm = checksumOfHeader(announced.toLowerCase());
   if (algorithm === undefined || mode.kind !== 'chunked' || !mode.hasTrailer) {
     throw new S3Error('InvalidRequest', {
       message: 'The value specified in the x-amz-trailer header is not supported',

@@ -79,8 +79,13 @@ function canonicalAmzHeaders(headers: Headers): string {
   return [...headers]
     .filter(([name]) => name.startsWith('x-amz-'))
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, value]) => `${name}:${value.trim()}\n`)
+    .map(([name, value]) => `${name}:${trimBlanks(value)}\n`)
     .join('');
+}
+
+/** Spaces and tabs only: other bytes that Unicode calls blank are part of a value. */
+function trimBlanks(value: string): string {
+  return value.replace(/^[ \t]+|[ \t]+$/g, '');
 }
 
 /** The bucket of a virtual-hosted request stands before the path. A bucket is signed with and without `/` behind. */

@@ -80,7 +80,7 @@ function readComponents(text: string): Record<(typeof COMPONENTS)[number], strin
   const code = 'AuthorizationHeaderMalformed';
   const found = new Map<string, string>();
   for (const part of text.split(',')) {
-    const component = part.trim();
+    const component = part.replace(/^ +| +$/g, '');
     const equals = component.indexOf('=');
     if (equals < 1 || equals === component.length - 1) malformed(code, 'A component is not of the form name=value.');
     found.set(component.slice(0, equals), component.slice(equals + 1));

@@ -67,6 +67,14 @@ export function signingKey(secretKey: string, day: string, region: string): Buff
   return hmac(hmac(hmac(hmac(`AWS4${secretKey}`, day), region), 's3'), 'aws4_request');
 }
 
+/** Trims, and makes runs of blanks one. Only space and tab are blanks: other bytes are text. */
+function blanks(value: string): string {
+  return value
+    .split(/[ \t]+/)
+    .filter((word) => word !== '')
+    .join(' ');
+}
+
 export function canonicalRequest(request: WireRequest, signed: readonly string[], payload: string): string {
   const { path, pairs } = splitTarget(request.target);
   const canonicalPath = path
@@ -79,13 +87,7 @@ export function canonicalRequest(request: WireRequest, signed: readonly string[]
     .sort((a, b) => (a[0] === b[0] ? (a[1] < b[1] ? -1 : 1) : a[0] < b[0] ? -1 : 1))
     .map(([name, value]) => `${name}=${value}`)
     .join('&');
-  const headers = signed.map(
-    (name) =>
-      `${name}:${(request.headers[name] ?? '')
-        .trim()
-        .split(/[ \t]+/)
-        .join(' ')}\n`,
-  );
+  const headers = signed.map((name) => `${name}:${blanks(request.headers[name] ?? '')}\n`);
   return [request.method, canonicalPath, query, headers.join(''), signed.join(';'), payload].join('\n');
 }
 
@@ -168,7 +170,7 @@ export function v2StringToSign(request: WireRequest, date: string): string {
   const amz = Object.keys(request.headers)
     .filter((name) => name.startsWith('x-amz-'))
     .sort()
-    .map((name) => `${name}:${request.headers[name]?.trim()}\n`);
+    .map((name) => `${name}:${(request.headers[name] ?? '').replace(/^[ \t]+|[ \t]+$/g, '')}\n`);
   const signedNames =
     'acl cors delete lifecycle location logging notification partNumber policy requestPayment restore tagging torrent uploadId uploads versionId versioning versions website';
   const names = new Set(signedNames.split(' '));
