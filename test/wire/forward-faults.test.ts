@@ -357,3 +357,14 @@ t.test('every kind of answer leaves the connection fit for the next request', as
   t.ok(upstream.sockets.length <= 2);
   t.ok(upstream.sockets.every((socket) => !socket.destroyed && socket.readable));
 });
+
+t.test('H28 a body behind the answer to a HEAD is nobody’s answer', async (t) => {
+  const evil = answerText(200, 'evil', { etag: '"x"' });
+  const { upstream, handler } = await start(t, (socket, index) => {
+    socket.write(index === 0 ? `${objectHead}content-length: ${evil.length}\r\n\r\n${evil}` : whole);
+  });
+  const head = s3Request({ method: 'HEAD', bucket: 'bucket', key: 'k' });
+  t.equal((await handler(head)).headers.get('content-length'), String(evil.length));
+  t.equal(await textOf(await handler(get())), 'body');
+  t.equal(upstream.sockets.length, 2);
+});
