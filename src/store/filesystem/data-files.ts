@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { constants, lstatSync, mkdirSync } from 'node:fs';
-import { type FileHandle, open, readdir, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { constants, existsSync, lstatSync, mkdirSync, readdirSync } from 'node:fs';
+import { type FileHandle, mkdir, open, readdir, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 
 /** Tells what went wrong in the background, where no request can be answered with it. */
 export type Report = (message: string, error: unknown) => void;
@@ -42,19 +42,27 @@ export class DataFiles {
     this.#root = join(options.folder, 'objects-v1');
     this.#epoch = options.epoch;
     this.#report = options.report;
-    makeOwnFolder(this.#root);
-    for (const shard of shards()) makeOwnFolder(join(this.#root, shard));
+    if (!existsSync(this.#root)) mkdirSync(this.#root, { mode: 0o700 });
+    checkOwnFolder(this.#root);
+    for (const shard of readdirSync(this.#root)) checkOwnFolder(join(this.#root, shard));
   }
 
   /** A new, empty file. The caller closes the handle, and discards the file unless a row comes to name it. */
   async create(): Promise<NewFile> {
     const name = `${this.#epoch.toString(36)}-${randomBytes(16).toString('hex')}`;
-    return { name, handle: await open(this.#path(name), CREATE, 0o600) };
+    const path = this.#path(name);
+    try {
+      return { name, handle: await open(path, CREATE, 0o600) };
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      await this.#makeShard(dirname(path));
+      return { name, handle: await open(path, CREATE, 0o600) };
+    }
   }
 
   /** Makes the file's bytes and its place in the folder survive a power cut. */
   async sync(file: NewFile): Promise<void> {
-    await Promise.all([file.handle.datasync(), this.#syncFolderOf(file.name)]);
+    await Promise.all([file.handle.datasync(), syncFolder(dirname(this.#path(file.name)))]);
   }
 
   /** Opens a file for reading, refusing one that is not as long as its row says. The caller closes it. */
@@ -107,7 +115,7 @@ export class DataFiles {
    */
   async sweep(isNamed: (name: string) => boolean): Promise<number> {
     let swept = 0;
-    for (const shard of shards()) {
+    for (const shard of await readdir(this.#root)) {
       if (this.#isClosed) return swept;
       for (const name of await readdir(join(this.#root, shard))) {
         if (this.#isClosed) return swept;
@@ -140,22 +148,25 @@ export class DataFiles {
     return unlinking;
   }
 
-  async #syncFolderOf(name: string): Promise<void> {
-    const folder = await open(join(this.#path(name), '..'), constants.O_RDONLY | constants.O_DIRECTORY);
-    try {
-      await folder.sync();
-    } finally {
-      await folder.close();
-    }
+  async #makeShard(path: string): Promise<void> {
+    await mkdir(path, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+      // Another write has made it meanwhile.
+      if (error.code !== 'EEXIST') throw error;
+    });
+    await syncFolder(this.#root);
   }
 }
 
-function shards(): string[] {
-  return Array.from({ length: 256 }, (_, index) => index.toString(16).padStart(2, '0'));
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
 }
 
-function makeOwnFolder(path: string): void {
-  mkdirSync(path, { recursive: true, mode: 0o700 });
+function checkOwnFolder(path: string): void {
   const stat = lstatSync(path);
   if (!stat.isDirectory()) throw new Error(`${path} must be a folder, and not a link to one`);
   const user = process.getuid?.();

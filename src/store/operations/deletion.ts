@@ -27,7 +27,8 @@ export const deletionOperations = {
     checkDigest(request);
     const { victims, isQuiet } = parseDelete(document);
     await context.store.headBucket(bucket);
-    const results = await Promise.all(victims.map((victim) => deleteOne(bucket, victim, context)));
+    const settled = await Promise.allSettled(victims.map((victim) => deleteOne(bucket, victim, context)));
+    const results = settled.map(resultOf);
     return xmlAnswer(['DeleteResult', results.filter(([name]) => name === 'Error' || !isQuiet)]);
   },
 } satisfies Operations;
@@ -79,16 +80,21 @@ async function deleteOne(bucket: string, victim: Victim, { store }: ServeContext
       ],
     ];
   } catch (error) {
-    // One key's failure, whatever it is, must not hide what became of the others.
-    const known = error instanceof S3Error ? error : new S3Error('InternalError', { cause: error });
+    // Anything else is our failure: it becomes the request's, so that it is logged; the client may ask again.
+    if (!(error instanceof S3Error)) throw error;
     return [
       'Error',
       [
         ['Key', key],
         ['VersionId', versionId],
-        ['Code', known.code],
-        ['Message', known.message],
+        ['Code', error.code],
+        ['Message', error.message],
       ],
     ];
   }
+}
+
+function resultOf(settled: PromiseSettledResult<XmlNode>): XmlNode {
+  if (settled.status === 'rejected') throw settled.reason;
+  return settled.value;
 }

@@ -127,6 +127,7 @@ t.test('the sweep removes what nothing names and was made before, and nothing el
   await first.close();
   const [named = ''] = dataFiles(path);
   const shard = join(path, 'objects-v1', '00');
+  mkdirSync(shard, { recursive: true });
   const orphan = join(shard, `1-${'0'.repeat(32)}`);
   const later = join(shard, `zz-${'0'.repeat(32)}`);
   const foreign = join(shard, 'README');
