@@ -68,7 +68,7 @@ function catalogOf(handler: Handler, size: number): Catalog {
       accessKey: `K${index}`,
       ...(index > 0 && { access: rules }),
     })),
-    storages: [{ name: 's', handler, default: true, projects: 'all', dotSegments: 'refuse' }],
+    storages: [{ name: 's', handler, default: true, projects: 'all', dotSegments: 'refuse', tokenKey }],
     buckets: [
       { name: 'bucket', storage: 's', bucket: 'real', prefix: 'canary/p/' },
       ...Array.from({ length: size }, (_, index) => ({
@@ -84,7 +84,7 @@ function catalogOf(handler: Handler, size: number): Catalog {
 for (const isEncoded of [false, true]) {
   const body = listing('canary/p/', isEncoded);
   const untouched: Handler = async () => ({ status: 200, headers: new Map(), body });
-  const handle = route(catalogOf(untouched, 10), { tokenKey });
+  const handle = route(catalogOf(untouched, 10));
   const rewritten = await cpuOf(() => handle(request({})), 100);
   const plain = await cpuOf(
     () => handle(request({ bucket: 'plain', operation: 'ListObjects', query: Query.empty })),
@@ -98,7 +98,7 @@ for (const isEncoded of [false, true]) {
 
 const object: Handler = async () => ({ status: 200, headers: new Map(), body: null });
 for (const size of [10, 1000, 10_000]) {
-  const handle = route(catalogOf(object, size), { tokenKey });
+  const handle = route(catalogOf(object, size));
   const last = size - 1;
   const get = request({
     operation: 'GetObject',

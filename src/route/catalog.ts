@@ -1,7 +1,9 @@
+import type { KeyObject } from 'node:crypto';
 import type { Handler, Identity } from '../s3/message.ts';
 import type { Access } from '../s3/operation.ts';
 import { matchesGlob } from './glob.ts';
 import { type Pool, poolBucket, poolBuckets } from './pool.ts';
+import { createTokens, type Tokens } from './tokens.ts';
 
 export type Action = Exclude<Access, 'admin'>;
 
@@ -33,7 +35,10 @@ export interface Storage {
   readonly prefix?: string | undefined;
   readonly default?: boolean | undefined;
   readonly projects: 'all' | readonly string[];
-  readonly dotSegments: 'refuse' | 'allow';
+  /** Keys with `.` and `..` segments; refused unless said otherwise. */
+  readonly dotSegments?: 'refuse' | 'allow' | undefined;
+  /** Secret that this storage's upload ids and list tokens are bound with; the same over restarts. */
+  readonly tokenKey: KeyObject;
 }
 
 export interface BucketEntry {
@@ -64,6 +69,8 @@ export interface Target {
   /** Name of the cache rule set, of a `buckets` entry only. */
   readonly cache: string | undefined;
   readonly pool: Pool | undefined;
+  /** Hides and binds the storage's upload ids and list tokens. */
+  readonly tokens: Tokens;
   /** One bucket of a pooled entry: the name that clients use never stands alone for it. */
   readonly isPooled: boolean;
 }
@@ -100,7 +107,12 @@ export interface Catalog {
  * @throws Error when a bucket entry or credential names a storage that does not exist
  */
 export function buildCatalog(input: CatalogInput): Catalog {
-  const storages = new Map(input.storages.map((storage) => [storage.name, { ...storage, sees: seenBy(storage) }]));
+  const storages = new Map(
+    input.storages.map((storage) => [
+      storage.name,
+      { ...storage, sees: seenBy(storage), tokens: createTokens(storage.tokenKey) },
+    ]),
+  );
   const marked = [...storages.values()].find((storage) => storage.default === true);
   const callers = new Map(input.credentials.map((credential) => [credential.accessKey, callerOf(credential)]));
   const entries = new Map<string, Seen[]>();
@@ -124,7 +136,7 @@ export function buildCatalog(input: CatalogInput): Catalog {
     const own = visible.find(({ target }) => target.storage === caller.credential?.storage);
     return (own ?? visible[0])?.target;
   };
-  const defaultStorage = (caller: Caller): Storage | undefined => {
+  const defaultStorage = (caller: Caller): KnownStorage | undefined => {
     if (caller.credential === undefined) return undefined;
     const chosen = caller.credential.storage === undefined ? marked : storages.get(caller.credential.storage);
     return chosen?.bucket === undefined && chosen?.sees(caller.credential) ? chosen : undefined;
@@ -200,6 +212,7 @@ export function isUnrestricted(caller: Caller): boolean {
   return caller.credential !== undefined && caller.credential.access === undefined;
 }
 
+type KnownStorage = Storage & { readonly sees: SeenBy; readonly tokens: Tokens };
 type SeenBy = (credential: Credential) => boolean;
 interface Seen {
   readonly target: Target;
@@ -219,7 +232,7 @@ function callerOf(credential: Credential): Caller {
   return { credential, tenant: project === undefined ? `credential ${name}` : `project ${project}` };
 }
 
-function entryTarget(entry: BucketEntry, storage: Storage): Target {
+function entryTarget(entry: BucketEntry, storage: KnownStorage): Target {
   return {
     ...storageTarget(storage, entry.name, 'entry'),
     bucket: entry.bucket ?? storage.bucket ?? entry.name,
@@ -231,7 +244,7 @@ function entryTarget(entry: BucketEntry, storage: Storage): Target {
   };
 }
 
-function storageTarget(storage: Storage, bucket: string, rule: Target['rule']): Target {
+function storageTarget(storage: KnownStorage, bucket: string, rule: Target['rule']): Target {
   return {
     rule,
     storage: storage.name,
@@ -239,7 +252,8 @@ function storageTarget(storage: Storage, bucket: string, rule: Target['rule']): 
     clientBucket: bucket,
     bucket,
     prefix: storage.prefix ?? '',
-    dotSegments: storage.dotSegments,
+    dotSegments: storage.dotSegments ?? 'refuse',
+    tokens: storage.tokens,
     anonymous: undefined,
     cache: undefined,
     pool: undefined,

@@ -3,14 +3,13 @@ import { S3Error } from '../s3/error.ts';
 import type { S3Request } from '../s3/message.ts';
 import type { Target } from './catalog.ts';
 import type { CopySource } from './copy-source.ts';
-import type { TokenScope, Tokens } from './tokens.ts';
+import type { TokenScope } from './tokens.ts';
 
 /** One request's way between the names of a client and those of a storage. */
 export interface Mapping {
   readonly target: Target;
   /** What opaque tokens are bound to besides the place. */
   readonly tenant: string;
-  readonly tokens: Tokens;
   /** Of a copy within the storage: the source, in the storage's own names. */
   readonly source: CopySource | undefined;
 }

@@ -7,12 +7,11 @@ import { type Target, targetOfKey, targetsOfPool } from './catalog.ts';
 import { discard, readAnswer, xmlAnswer } from './document.ts';
 import type { Pool } from './pool.ts';
 import { codingOf } from './text.ts';
-import type { TokenScope, Tokens } from './tokens.ts';
+import type { TokenScope } from './tokens.ts';
 
 export interface PoolListing {
   readonly pool: Pool;
   readonly tenant: string;
-  readonly tokens: Tokens;
   /** Lists one bucket of the pool, in the client's names. */
   readonly send: (target: Target, request: S3Request) => Promise<S3Response>;
 }
@@ -93,7 +92,7 @@ function startOf({ operation, query }: S3Request, target: Target, listing: PoolL
   if (operation === 'ListObjects') return { ...none, key: query.get('marker') ?? '' };
   const token = query.get('continuation-token');
   if (token === undefined) return { ...none, key: query.get('start-after') ?? '' };
-  const key = listing.tokens.unwrap(token, tokenScope(query, target, listing));
+  const key = target.tokens.unwrap(token, tokenScope(query, target, listing));
   if (key !== undefined) return { ...none, key };
   throw new S3Error('InvalidArgument', {
     message: 'The continuation token provided is incorrect',
@@ -216,7 +215,7 @@ const MARKS: Readonly<Record<string, (fields: MarkFields) => XmlNode[]>> = {
     ['KeyCount', count],
     ['StartAfter', request.query.has('start-after') ? asked('start-after') : undefined],
     ['ContinuationToken', request.query.get('continuation-token')],
-    ['NextContinuationToken', next && listing.tokens.wrap(next.key, tokenScope(request.query, target, listing))],
+    ['NextContinuationToken', next && target.tokens.wrap(next.key, tokenScope(request.query, target, listing))],
   ],
   ListMultipartUploads: ({ asked, write, next, request }) => [
     ['KeyMarker', asked('key-marker')],

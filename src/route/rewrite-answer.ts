@@ -50,7 +50,8 @@ export async function rewriteAnswer(response: S3Response, request: S3Request, ma
 const PASSES: KeyPlaces = { rewritten: 'never' };
 
 function toClient(text: string, shape: CompiledShape<AnswerPlace>, request: S3Request, mapping: Mapping): string {
-  const { target, tokens } = mapping;
+  const { target } = mapping;
+  const { tokens } = target;
   const coding = codingOf(text);
   let listedKey: string | undefined;
   let code = '';

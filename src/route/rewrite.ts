@@ -77,7 +77,8 @@ function toStorageQuery(request: S3Request, places: KeyPlaces, mapping: Mapping)
 }
 
 function toStorageValue(place: QueryPlace, value: string, request: S3Request, mapping: Mapping): string {
-  const { target, tokens } = mapping;
+  const { target } = mapping;
+  const { tokens } = target;
   switch (place) {
     case 'key':
     case 'prefix':

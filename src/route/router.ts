@@ -1,4 +1,3 @@
-import type { KeyObject } from 'node:crypto';
 import { S3Error } from '../s3/error.ts';
 import { compose, type Handler, type Layer, type S3Request, type S3Response } from '../s3/message.ts';
 import { accessOf, type OperationName } from '../s3/operation.ts';
@@ -12,15 +11,12 @@ import { listBuckets } from './list-buckets.ts';
 import { storageKey } from './mapping.ts';
 import { listPool } from './pool-list.ts';
 import { rewrite } from './rewrite.ts';
-import { createTokens, type Tokens } from './tokens.ts';
 
 export interface RouteLog {
   warn(fields: Readonly<Record<string, unknown>>, message: string): void;
 }
 
 export interface RouteOptions {
-  /** Secret that opaque tokens are bound with; the same over restarts and reloads. */
-  readonly tokenKey: KeyObject;
   /**
    * Layers between authorisation and rewriting, such as the cache: they see the client's names, and only what the
    * caller may do. Asked for each request, with the one bucket that a key belongs to.
@@ -40,10 +36,9 @@ export interface RouteOptions {
  * What the caller cannot reach is answered alike whether it exists or not: AccessDenied where rules or project scope
  * may hide something, else NoSuchBucket.
  */
-export function route(catalog: Catalog, options: RouteOptions): Handler {
+export function route(catalog: Catalog, options: RouteOptions = {}): Handler {
   const context: Context = {
     catalog,
-    tokens: createTokens(options.tokenKey),
     layersFor: options.layersFor ?? (() => []),
     now: options.now ?? (() => new Date()),
     created: options.created ?? new Date(0),
@@ -59,9 +54,8 @@ export function route(catalog: Catalog, options: RouteOptions): Handler {
   };
 }
 
-interface Context extends Required<Omit<RouteOptions, 'tokenKey'>> {
+interface Context extends Required<RouteOptions> {
   readonly catalog: Catalog;
-  readonly tokens: Tokens;
 }
 
 /** A request that its caller may make, and where it goes. */
@@ -108,9 +102,8 @@ function dispatch(call: Call): Promise<S3Response> {
     case 'ListMultipartUploads': {
       const { pool } = target;
       if (pool === undefined) return send(call, target, request);
-      const { tokens } = call.context;
       const list = (each: Target, page: S3Request): Promise<S3Response> => send(call, each, page);
-      return listPool(request, target, { pool, tenant: call.caller.tenant, tokens, send: list });
+      return listPool(request, target, { pool, tenant: call.caller.tenant, send: list });
     }
     default:
       return onKey(call);
@@ -141,8 +134,7 @@ const COPIES: ReadonlySet<OperationName> = new Set<OperationName>(['CopyObject',
 /** Asks the one bucket that `target` is. Takes over the request's body. */
 function send(call: Call, target: Target, request: S3Request, source?: CopySource): Promise<S3Response> {
   const { context, caller } = call;
-  const { tokens } = context;
-  const layers = [...context.layersFor(target), rewrite({ target, tenant: caller.tenant, tokens, source })];
+  const layers = [...context.layersFor(target), rewrite({ target, tenant: caller.tenant, source })];
   return compose(target.handler, layers)(request);
 }
 

@@ -17,10 +17,12 @@ export interface Answered {
 
 export type Caller = (parts: RequestParts & { readonly query?: string }) => Promise<Answered>;
 
+/** What storages bind their tokens with. */
+export const tokenKey = createSecretKey(Buffer.from('a secret of the tests'));
+
 /** A router over a configuration, and callers of it by credential name; `anonymous` is nobody. */
 export function routed(input: CatalogInput, options: Partial<RouteOptions> = {}): { as: (name: string) => Caller } {
-  const tokenKey = createSecretKey(Buffer.from('a secret of the tests'));
-  const handler = route(buildCatalog(input), { tokenKey, ...options });
+  const handler = route(buildCatalog(input), options);
   return {
     as: (name) => async (parts) => {
       const credential = input.credentials.find((each) => each.name === name);

@@ -1,4 +1,3 @@
-import { createSecretKey } from 'node:crypto';
 import t from 'tap';
 import { createTransport } from '../../src/http/transport.ts';
 import { buildCatalog, type CatalogInput } from '../../src/route/catalog.ts';
@@ -12,7 +11,7 @@ import { recordingLog } from '../support/log.ts';
 import { CANARY, type MemoryS3, memoryS3 } from '../support/memory-s3.ts';
 import { exchange, type RawAnswer } from '../support/raw-socket.ts';
 import { answerText, rawUpstream } from '../support/raw-upstream.ts';
-import { texts } from '../support/routed.ts';
+import { texts, tokenKey } from '../support/routed.ts';
 
 const REAL = `${CANARY}-bucket`;
 const PREFIX = `${CANARY}/tenant1/`;
@@ -31,7 +30,9 @@ function configuration(handler: Handler): CatalogInput {
       { name: 'ci', accessKey: 'ci', project: 'one', access: [scope] },
       { name: 'foe', accessKey: 'foe', project: 'two', access: [{ ...scope, prefix: 'team-b/' }] },
     ],
-    storages: [{ name: 'vendor', handler, projects: 'all', dotSegments: 'refuse', bucket: REAL, prefix: `${CANARY}/` }],
+    storages: [
+      { name: 'vendor', handler, projects: 'all', dotSegments: 'refuse', tokenKey, bucket: REAL, prefix: `${CANARY}/` },
+    ],
     buckets: [
       { name: 'cache', storage: 'vendor', prefix: 'tenant1/' },
       { name: 'cache10', storage: 'vendor', prefix: 'tenant10/' },
@@ -45,8 +46,7 @@ interface Gateway {
 }
 
 async function start(t: { teardown(end: () => Promise<void>): void }, handler: Handler): Promise<Gateway> {
-  const tokenKey = createSecretKey(Buffer.from('wire'));
-  const routed = route(buildCatalog(configuration(handler)), { tokenKey });
+  const routed = route(buildCatalog(configuration(handler)));
   const server = await startEcho({ handler: identify(routed) });
   t.teardown(() => server.close(0));
   return {

@@ -1,11 +1,10 @@
-import { createSecretKey } from 'node:crypto';
 import { Readable } from 'node:stream';
 import t from 'tap';
 import { buildCatalog, type CatalogInput } from '../../../src/route/catalog.ts';
 import { route } from '../../../src/route/router.ts';
 import { S3Error } from '../../../src/s3/error.ts';
 import type { Handler, S3Response } from '../../../src/s3/message.ts';
-import { routed, texts } from '../../support/routed.ts';
+import { routed, texts, tokenKey } from '../../support/routed.ts';
 import { s3Request } from '../../support/s3-request.ts';
 
 /** A router whose prefixed bucket `b` is behind `handler`. */
@@ -13,7 +12,15 @@ function before(handler: Handler) {
   const input: CatalogInput = {
     credentials: [{ name: 'ci', accessKey: 'CI' }],
     storages: [
-      { name: 'one', handler, bucket: 'canary-real', prefix: 'canary/p/', projects: 'all', dotSegments: 'refuse' },
+      {
+        name: 'one',
+        handler,
+        bucket: 'canary-real',
+        prefix: 'canary/p/',
+        projects: 'all',
+        dotSegments: 'refuse',
+        tokenKey,
+      },
     ],
     buckets: [{ name: 'bkt', storage: 'one' }],
   };
@@ -161,7 +168,7 @@ t.test('a refused request lets go of its body, an object passes as the stream it
   const body = new Readable({ read: () => undefined });
   const object: S3Response = { status: 200, headers: new Map(), body: new Readable({ read: () => undefined }) };
   const { input } = before(async () => object);
-  const handler = route(buildCatalog(input), { tokenKey: createSecretKey(Buffer.from('key')) });
+  const handler = route(buildCatalog(input));
   const identity = { name: 'ci', accessKey: 'CI' };
   const refused = { ...s3Request({ method: 'PUT', bucket: 'bkt', key: '../k', body }), identity };
   await t.rejects(handler(refused), { code: 'InvalidURI' });

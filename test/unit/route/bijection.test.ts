@@ -4,7 +4,7 @@ import { formatCopySource, parseCopySource } from '../../../src/route/copy-sourc
 import { hasDotSegment } from '../../../src/s3/address.ts';
 import { unescapeXml } from '../../../src/s3/xml.ts';
 import { memoryS3 } from '../../support/memory-s3.ts';
-import { deleteDocument, queryOf, routed, texts } from '../../support/routed.ts';
+import { deleteDocument, queryOf, routed, texts, tokenKey } from '../../support/routed.ts';
 
 const ATOMS = [
   'a',
@@ -67,7 +67,7 @@ t.test('keys map to the storage and back one to one, for any prefix and any key'
     const backend = memoryS3('one', ['real-bucket']);
     const input: CatalogInput = {
       credentials: [{ name: 'ci', accessKey: 'CI' }],
-      storages: [{ name: 'one', handler: backend.handler, projects: 'all', dotSegments: 'allow', prefix }],
+      storages: [{ name: 'one', handler: backend.handler, projects: 'all', dotSegments: 'allow', tokenKey, prefix }],
       buckets: [{ name: 'bkt', storage: 'one', bucket: 'real-bucket' }],
     };
     const ci = routed(input).as('ci');

@@ -4,15 +4,15 @@ import type { CatalogInput } from '../../../src/route/catalog.ts';
 import { MAX_COPY_BYTES } from '../../../src/route/cross-copy.ts';
 import type { S3Response } from '../../../src/s3/message.ts';
 import { memoryS3 } from '../../support/memory-s3.ts';
-import { queryOf, routed, texts } from '../../support/routed.ts';
+import { queryOf, routed, texts, tokenKey } from '../../support/routed.ts';
 
 function setup(read?: () => Promise<S3Response>) {
   const [from, to] = [memoryS3('from', ['src']), memoryS3('to', ['dst'])];
   const input: CatalogInput = {
     credentials: [{ name: 'ci', accessKey: 'CI' }],
     storages: [
-      { name: 'from', handler: read ?? from.handler, projects: 'all', dotSegments: 'refuse' },
-      { name: 'to', handler: to.handler, projects: 'all', dotSegments: 'refuse' },
+      { name: 'from', handler: read ?? from.handler, projects: 'all', dotSegments: 'refuse', tokenKey },
+      { name: 'to', handler: to.handler, projects: 'all', dotSegments: 'refuse', tokenKey },
     ],
     buckets: [
       { name: 'one', storage: 'from', bucket: 'src', prefix: 'p/' },

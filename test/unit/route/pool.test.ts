@@ -3,7 +3,7 @@ import type { CatalogInput } from '../../../src/route/catalog.ts';
 import { matchesGlob } from '../../../src/route/glob.ts';
 import { poolBucket } from '../../../src/route/pool.ts';
 import { CANARY, memoryS3 } from '../../support/memory-s3.ts';
-import { copySource, deleteDocument, queryOf, routed, texts } from '../../support/routed.ts';
+import { copySource, deleteDocument, queryOf, routed, texts, tokenKey } from '../../support/routed.ts';
 
 const UUID = '56f3cb04-38b4-574c-bffb-af1426113194';
 
@@ -59,7 +59,7 @@ function setup() {
   const backend = memoryS3('pool', [...buckets, `${CANARY}-base`]);
   const input: CatalogInput = {
     credentials: [{ name: 'score', accessKey: 'SCORE' }],
-    storages: [{ name: 'one', handler: backend.handler, projects: 'all', dotSegments: 'refuse' }],
+    storages: [{ name: 'one', handler: backend.handler, projects: 'all', dotSegments: 'refuse', tokenKey }],
     buckets: [
       {
         name: 'score.data',

@@ -1,7 +1,7 @@
 import t from 'tap';
 import type { CatalogInput } from '../../../src/route/catalog.ts';
 import { CANARY, type MemoryS3, memoryS3 } from '../../support/memory-s3.ts';
-import { copySource, deleteDocument, queryOf, routed, texts } from '../../support/routed.ts';
+import { copySource, deleteDocument, queryOf, routed, texts, tokenKey } from '../../support/routed.ts';
 
 const REAL = `${CANARY}-bucket`;
 const PREFIX = `${CANARY}/tenant1/`;
@@ -16,8 +16,15 @@ function setup(): { backend: MemoryS3; input: CatalogInput } {
         { name: 'other', accessKey: 'OTHER', project: 'ads' },
       ],
       storages: [
-        { name: 'one', handler: backend.handler, default: true, projects: 'all', dotSegments: 'refuse' },
-        { name: 'wide', handler: backend.handler, projects: 'all', dotSegments: 'refuse', prefix: `${CANARY}/` },
+        { name: 'one', handler: backend.handler, default: true, projects: 'all', dotSegments: 'refuse', tokenKey },
+        {
+          name: 'wide',
+          handler: backend.handler,
+          projects: 'all',
+          dotSegments: 'refuse',
+          tokenKey,
+          prefix: `${CANARY}/`,
+        },
       ],
       buckets: [
         { name: 'cache', storage: 'wide', bucket: REAL, prefix: 'tenant1/' },

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { buildCatalog, type CatalogInput } from '../../../src/route/catalog.ts';
 import { memoryS3 } from '../../support/memory-s3.ts';
-import { copySource, deleteDocument, queryOf, routed, texts } from '../../support/routed.ts';
+import { copySource, deleteDocument, queryOf, routed, texts, tokenKey } from '../../support/routed.ts';
 
 /** Two tenants, each with a storage of its own, and one that both see. */
 function setup() {
@@ -24,7 +24,7 @@ function setup() {
       { name: 'none', accessKey: 'NONE', access: [] },
     ],
     storages: [
-      { name: 'shared', handler: shared.handler, default: true, projects: 'all', dotSegments: 'refuse' },
+      { name: 'shared', handler: shared.handler, default: true, projects: 'all', dotSegments: 'refuse', tokenKey },
       {
         name: 'fixed',
         handler: shared.handler,
@@ -32,9 +32,10 @@ function setup() {
         prefix: 'zadig/',
         projects: 'all',
         dotSegments: 'allow',
+        tokenKey,
       },
-      { name: 'pay', handler: pay.handler, projects: ['payments'], dotSegments: 'refuse' },
-      { name: 'ads', handler: ads.handler, projects: ['ads'], dotSegments: 'refuse' },
+      { name: 'pay', handler: pay.handler, projects: ['payments'], dotSegments: 'refuse', tokenKey },
+      { name: 'ads', handler: ads.handler, projects: ['ads'], dotSegments: 'refuse', tokenKey },
     ],
     buckets: [
       { name: 'build-cache', storage: 'shared', bucket: 'ci-artifacts' },
