@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { type AdminServer, startAdmin } from './admin/server.ts';
+import { type AdminServer, type StorageSummary, startAdmin } from './admin/server.ts';
 import { authenticate } from './auth/authenticate.ts';
 import { parseListen } from './config/listen.ts';
 import type { Config } from './config/schema.ts';
-import { Generation, type GenerationDependencies } from './generation.ts';
+import { Generation, type GenerationDependencies, type Storage } from './generation.ts';
 import { type GatewayServer, startServer } from './http/server.ts';
 import { type Logger, logRequest } from './observe/log.ts';
 import type { Metrics } from './observe/metrics.ts';
@@ -92,8 +92,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   }
 }
 
-function summarise({ config, place }: Generation['storages'][number]) {
-  return { name: config.name, provider: config.provider, place, isDefault: config.default };
+function summarise({ config, connection }: Storage): StorageSummary {
+  return { name: config.name, provider: config.provider, place: connection.place, isDefault: config.default };
 }
 
 function readTls(tls: { readonly cert: string; readonly key: string }) {

@@ -1,4 +1,3 @@
-import { createHash, createSecretKey } from 'node:crypto';
 import type { authenticate } from './auth/authenticate.ts';
 import type { Config, StorageConfig } from './config/schema.ts';
 import { peerFilter } from './http/peer-filter.ts';
@@ -7,7 +6,7 @@ import type { Logger } from './observe/log.ts';
 import { buildCatalog } from './route/catalog.ts';
 import { route } from './route/router.ts';
 import { compose, type Handler, type Layer } from './s3/message.ts';
-import { type OpenStorage, openStorage } from './storage.ts';
+import { type Connection, connectionKey, openConnection } from './storage.ts';
 
 export interface GenerationDependencies {
   readonly log: Logger;
@@ -15,34 +14,45 @@ export interface GenerationDependencies {
   readonly authenticate: typeof authenticate;
 }
 
+/** A configured storage with the way to it. */
+export interface Storage {
+  readonly config: StorageConfig;
+  readonly connection: Connection;
+}
+
 /**
  * One configuration at work: its storages, its credentials, its handler. A reload opens the next generation, which
- * takes over the storages that did not change; the old one lives on until its last request has ended.
+ * takes over the connections that did not change; the old one lives on until its last request has ended.
  */
 export class Generation {
   readonly config: Config;
-  readonly storages: readonly OpenStorage[];
+  readonly storages: readonly Storage[];
   readonly settings: ServerSettings;
-  readonly #shared: readonly SharedStorage[];
+  readonly #connections: ReadonlyMap<string, SharedConnection>;
   #active = 0;
   #onIdle: (() => void) | undefined;
 
-  private constructor(config: Config, shared: readonly SharedStorage[], dependencies: GenerationDependencies) {
+  private constructor(
+    config: Config,
+    connections: ReadonlyMap<string, SharedConnection>,
+    dependencies: GenerationDependencies,
+  ) {
     this.config = config;
-    this.#shared = shared;
-    this.storages = shared.map(({ storage }) => storage);
+    this.#connections = connections;
+    this.storages = config.storages.flatMap((storage) => {
+      const shared = connections.get(connectionKey(storage));
+      return shared === undefined ? [] : [{ config: storage, connection: shared.connection }];
+    });
+    const layers = [this.#count(), authenticateBy(config, dependencies)];
     this.settings = {
-      handler: compose(routeOf(config, this.storages, dependencies), [
-        this.#count(),
-        authenticateBy(config, dependencies),
-      ]),
+      handler: compose(routeOf(config, this.storages, dependencies), layers),
       domains: config.domains.map((domain) => domain.replace(/:\d+$/, '').toLowerCase()),
       isTrustedProxy: peerFilter(config.trustedProxies),
     };
   }
 
   /**
-   * @param previous whose storages are shared where their configuration is the same
+   * @param previous whose connections are shared where their settings are the same
    * @throws Error when a storage cannot be opened; those opened for this generation are closed again
    */
   static async open(
@@ -50,33 +60,35 @@ export class Generation {
     dependencies: GenerationDependencies,
     previous: Generation | undefined,
   ): Promise<Generation> {
-    const shared: SharedStorage[] = [];
+    const connections = new Map<string, SharedConnection>();
     try {
-      for (const storageConfig of config.storages) {
-        const kept = previous?.sharedFor(storageConfig);
-        if (kept) kept.hold();
-        shared.push(kept ?? new SharedStorage(await openStorage(storageConfig, dependencies)));
+      for (const storage of config.storages) {
+        const key = connectionKey(storage);
+        if (connections.has(key)) continue;
+        const kept = previous?.shared(key);
+        kept?.hold();
+        connections.set(key, kept ?? new SharedConnection(await openConnection(storage, dependencies)));
       }
-      return new Generation(config, shared, dependencies);
+      return new Generation(config, connections, dependencies);
     } catch (error) {
-      await Promise.all(shared.map((item) => item.release()));
+      await releaseAll(connections);
       throw error;
     }
   }
 
-  /** The open storage of exactly this configuration, to be shared with the next generation. */
-  sharedFor(config: StorageConfig): SharedStorage | undefined {
-    return this.#shared.find((item) => item.isFor(config));
+  /** The open connection made of exactly these settings. */
+  shared(key: string): SharedConnection | undefined {
+    return this.#connections.get(key);
   }
 
-  /** Waits for the requests under way, then lets go of the storages. Nothing new may be given to it. */
+  /** Waits for the requests under way, then lets go of the connections. Nothing new may be given to it. */
   async retire(): Promise<void> {
     if (this.#active > 0) {
       await new Promise<void>((resolve) => {
         this.#onIdle = resolve;
       });
     }
-    await Promise.all(this.#shared.map((item) => item.release()));
+    await releaseAll(this.#connections);
   }
 
   /** A request is under way until its answer's body has been read or dropped. */
@@ -100,18 +112,13 @@ export class Generation {
   }
 }
 
-/** A storage and how many generations use it. */
-class SharedStorage {
-  readonly storage: OpenStorage;
+/** A connection and how many generations use it. */
+class SharedConnection {
+  readonly connection: Connection;
   #holders = 1;
 
-  constructor(storage: OpenStorage) {
-    this.storage = storage;
-  }
-
-  /** What a storage is asked for by name or project may change under it; where and as whom it connects may not. */
-  isFor(config: StorageConfig): boolean {
-    return JSON.stringify(config) === JSON.stringify(this.storage.config);
+  constructor(connection: Connection) {
+    this.connection = connection;
   }
 
   hold(): void {
@@ -120,8 +127,12 @@ class SharedStorage {
 
   async release(): Promise<void> {
     this.#holders--;
-    if (this.#holders === 0) await this.storage.close();
+    if (this.#holders === 0) await this.connection.close();
   }
+}
+
+async function releaseAll(connections: ReadonlyMap<string, SharedConnection>): Promise<void> {
+  await Promise.all([...connections.values()].map((shared) => shared.release()));
 }
 
 function authenticateBy(config: Config, dependencies: GenerationDependencies): Layer {
@@ -135,24 +146,15 @@ function authenticateBy(config: Config, dependencies: GenerationDependencies): L
   });
 }
 
-function routeOf(config: Config, storages: readonly OpenStorage[], { now }: GenerationDependencies): Handler {
+function routeOf(config: Config, storages: readonly Storage[], { now }: GenerationDependencies): Handler {
   const catalog = buildCatalog({
     credentials: config.credentials,
     buckets: config.buckets,
-    storages: storages.map(({ config: storage, handler, dotSegments }) => ({ ...storage, handler, dotSegments })),
+    storages: storages.map(({ config: storage, connection }) => ({
+      ...storage,
+      handler: connection.handler,
+      tokenKey: connection.tokenKey,
+    })),
   });
-  return route(catalog, { now, tokenKey: tokenKeyOf(config) });
-}
-
-/**
- * Binds upload ids and list tokens to their tenant. Derived from what is configured, so that they stay valid
- * through a restart; it changes with the gateway's own secrets, never with a vendor's.
- */
-function tokenKeyOf(config: Config) {
-  const secrets = config.credentials.map(({ accessKey, secretKey }) => `${accessKey}:${secretKey}`).sort();
-  return createSecretKey(
-    createHash('sha256')
-      .update(`sluice tokens\n${secrets.join('\n')}`)
-      .digest(),
-  );
+  return route(catalog, { now });
 }

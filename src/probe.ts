@@ -4,7 +4,7 @@ import { headersOf } from './s3/headers.ts';
 import type { S3Request } from './s3/message.ts';
 import { resolveOperation } from './s3/operation.ts';
 import { Query } from './s3/query.ts';
-import type { OpenStorage } from './storage.ts';
+import type { Storage } from './generation.ts';
 
 /** A health check that takes longer has failed. */
 const PROBE_MS = 5000;
@@ -13,12 +13,12 @@ const PROBE_MS = 5000;
  * Asks a storage one small question: its sentinel if it has one, else its bucket, else the list of buckets.
  * Ready is a storage that answers and lets us in.
  */
-export async function probeStorage(storage: OpenStorage): Promise<StorageHealth> {
-  const { name, bucket, prefix, sentinel } = storage.config;
+export async function probeStorage({ config, connection }: Storage): Promise<StorageHealth> {
+  const { name, bucket, prefix, sentinel } = config;
   const key = sentinel !== undefined && bucket !== undefined ? `${prefix}${sentinel}` : undefined;
   const method = bucket === undefined ? 'GET' : 'HEAD';
   try {
-    const response = await storage.handler(internalRequest({ method, bucket, key }));
+    const response = await connection.handler(internalRequest({ method, bucket, key }));
     if (response.body !== null && !(response.body instanceof Uint8Array)) response.body.destroy();
     return { name, isReady: response.status < 300 };
   } catch (error) {

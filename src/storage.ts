@@ -1,6 +1,8 @@
-import { readFileSync } from 'node:fs';
+import { createHash, createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { dialectOverrides } from './config/dialect-fields.ts';
-import type { S3StorageConfig, StorageConfig } from './config/schema.ts';
+import type { FilesystemStorageConfig, S3StorageConfig, StorageConfig } from './config/schema.ts';
 import { retry } from './layers/retry.ts';
 import type { Logger } from './observe/log.ts';
 import { compose, type Handler } from './s3/message.ts';
@@ -8,48 +10,67 @@ import { openFilesystemStore } from './store/filesystem/store.ts';
 import { serve } from './store/serve.ts';
 import { resolveTarget } from './upstream/target.ts';
 
-/** A configured storage, ready to be asked. */
-export interface OpenStorage {
-  readonly config: StorageConfig;
+/** The way to a storage's bytes, without what only routing cares for: storages that differ in that share one. */
+export interface Connection {
   /** Takes requests that name the storage's own buckets and keys. */
   readonly handler: Handler;
-  /** Where it is, for people: a host or a folder. */
+  /** Where it is, for people: a URL or a folder. */
   readonly place: string;
-  /** Keys with `.` and `..` segments. */
-  readonly dotSegments: 'refuse' | 'allow';
+  /**
+   * Binds upload ids and list tokens. Every gateway on the same storage has the same, through restarts and
+   * changes of the configuration, so that uploads begun before go on.
+   */
+  readonly tokenKey: KeyObject;
   /** Requests under way must have ended. */
   close(): Promise<void>;
 }
 
-export interface StorageDependencies {
+export interface ConnectionDependencies {
   readonly log: Logger;
   readonly now: () => Date;
 }
 
+/** What a connection is known by: the settings it is made of, without those of routing. */
+export function connectionKey(config: StorageConfig): string {
+  if (config.provider === 'filesystem') return `filesystem ${config.path}`;
+  return JSON.stringify({
+    ...config,
+    bucket: undefined,
+    prefix: undefined,
+    default: undefined,
+    projects: undefined,
+    sentinel: undefined,
+  });
+}
+
 /**
- * Opens the store or the connections that a storage's configuration names. Nothing is sent yet.
+ * Opens the store or the pool of connections that a storage's configuration names. Nothing is sent yet.
  * @throws Error when the folder cannot be used, or the CA file not be read
  */
-export async function openStorage(config: StorageConfig, dependencies: StorageDependencies): Promise<OpenStorage> {
+export async function openConnection(
+  config: StorageConfig,
+  dependencies: ConnectionDependencies,
+): Promise<Connection> {
   return config.provider === 'filesystem' ? openFolder(config, dependencies) : openUpstream(config, dependencies);
 }
 
 async function openFolder(
-  config: Extract<StorageConfig, { provider: 'filesystem' }>,
-  { log, now }: StorageDependencies,
-): Promise<OpenStorage> {
+  config: FilesystemStorageConfig,
+  { log, now }: ConnectionDependencies,
+): Promise<Connection> {
   const store = await openFilesystemStore({ path: config.path, now, log: log.child({ storage: config.name }) });
   return {
-    config,
     handler: serve(store),
     place: config.path,
-    // Keys are not file names here, so nothing could resolve them.
-    dotSegments: 'allow',
+    tokenKey: createSecretKey(keptSecret(join(config.path, 'token-key'))),
     close: () => store.close(),
   };
 }
 
-async function openUpstream(config: S3StorageConfig, { log, now }: StorageDependencies): Promise<OpenStorage> {
+async function openUpstream(
+  config: S3StorageConfig,
+  { log, now }: ConnectionDependencies,
+): Promise<Connection> {
   // Loaded when first wanted: the embedded store starts a third faster without the HTTP client and the signer.
   const [{ createTransport }, { forward }] = await Promise.all([
     import('./http/transport.ts'),
@@ -63,10 +84,21 @@ async function openUpstream(config: S3StorageConfig, { log, now }: StorageDepend
   });
   const handler = forward(target, { transport, now, log: log.child({ storage: config.name }) });
   return {
-    config,
     handler: compose(handler, [retry({ retries: config.retries })]),
     place: `${config.protocol}://${config.endpoint}`,
-    dotSegments: target.dialect.dotSegments,
+    tokenKey: createSecretKey(createHash('sha256').update(`sluice tokens ${config.secretKey}`).digest()),
     close: () => transport.close(),
   };
+}
+
+/** A secret of the folder's own, made once, for its owner only. */
+function keptSecret(path: string): Buffer {
+  try {
+    writeFileSync(path, randomBytes(32).toString('hex'), { flag: 'wx', mode: 0o600 });
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+  }
+  const secret = Buffer.from(readFileSync(path, 'utf8').trim(), 'hex');
+  if (secret.length < 32) throw new Error(`${path} is damaged: remove it, and uploads begun before are lost`);
+  return secret;
 }

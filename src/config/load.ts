@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { LineCounter, parseDocument } from 'yaml';
+import { targetFaults } from '../upstream/target.ts';
 import { ConfigError } from './config-error.ts';
 import { type ConfigIssue, crossCheck } from './cross-checks.ts';
+import { dialectOverrides } from './dialect-fields.ts';
 import { type Config, configSchema } from './schema.ts';
 
 /** Where `${NAME}` and `${file:PATH}` get their values. */
@@ -47,8 +49,21 @@ export function parseConfig(text: string, label: string, sources: Sources): Conf
   const parsed = configSchema.safeParse(value);
   if (!parsed.success) issues.push(...parsed.error.issues.flatMap(explain).filter(isNews(issues)));
   issues.push(...crossCheck(value));
+  if (parsed.success) issues.push(...storageFaults(parsed.data));
   if (issues.length > 0 || !parsed.success) throw new ConfigError([...new Set(issues.map(say))]);
   return parsed.data;
+}
+
+/** Settings that contradict what is known of the provider, each with its remedy. */
+function storageFaults({ storages }: Config): ConfigIssue[] {
+  return storages.flatMap((storage, index) =>
+    storage.provider === 'filesystem'
+      ? []
+      : targetFaults(storage, dialectOverrides(storage)).map(({ setting, message }) => ({
+          path: ['storages', index, setting],
+          message,
+        })),
+  );
 }
 
 type ZodIssue = NonNullable<ReturnType<typeof configSchema.safeParse>['error']>['issues'][number];

@@ -106,6 +106,7 @@ const filesystemStorage = z.strictObject({
   ...everyStorage,
   provider: z.literal('filesystem'),
   path: z.string().min(1).describe('Folder that holds the store; made when absent.'),
+  dotSegments: dialectFields.dotSegments,
 });
 
 const bucketEntry = z.strictObject({

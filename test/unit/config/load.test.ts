@@ -132,3 +132,17 @@ t.test('prefixes cannot leave their place', async (t) => {
     );
   }
 });
+
+t.test('tells settings that contradict the provider, with the remedy', async (t) => {
+  const text = (more: string) =>
+    `credentials: [${CREDENTIAL}]\nstorages: [{ name: s, accessKey: a, secretKey: b, ${more} }]`;
+  const cases: readonly (readonly [string, RegExp])[] = [
+    ['provider: tos, endpoint: tos-s3-cn-beijing.volces.com, signature: v2', /storages\[0\].signature: v2 .* use v4/],
+    [
+      'provider: oss, endpoint: oss-cn-hangzhou.aliyuncs.com, addressing: path',
+      /addressing: path .* use virtual or domain/,
+    ],
+    ['provider: tos, endpoint: tos-cn-beijing.volces.com', /endpoint: .* use tos-s3-cn-beijing.volces.com/],
+  ];
+  for (const [storage, problem] of cases) t.match(problems(text(storage)), [problem], storage);
+});
