@@ -2,7 +2,16 @@ import { S3Error } from '../s3/error.ts';
 import { compose, type Handler, type Layer, type S3Request, type S3Response } from '../s3/message.ts';
 import { accessOf, type OperationName } from '../s3/operation.ts';
 import { authorize, authorizeSource, checkSegment, checkSegments, checkShape } from './authorize.ts';
-import { type Caller, type Catalog, mayKnow, mayTouch, type Target, targetOfKey, unpooled } from './catalog.ts';
+import {
+  type Caller,
+  type Catalog,
+  mayKnow,
+  mayTouch,
+  type Target,
+  targetOfKey,
+  targetsOfPool,
+  unpooled,
+} from './catalog.ts';
 import { COPY_SOURCE, type CopySource, parseCopySource } from './copy-source.ts';
 import { crossCopy } from './cross-copy.ts';
 import { deleteObjects } from './delete-objects.ts';
@@ -138,11 +147,25 @@ function send(call: Call, target: Target, request: S3Request, source?: CopySourc
   return compose(target.handler, layers)(request);
 }
 
-/** Buckets that the configuration names are neither made nor removed over S3. */
+/**
+ * On the default storage buckets come and go. One that the configuration names is never removed over S3, and made
+ * only where the storage does not have it yet: of a pool, all of them.
+ */
 async function onBucket(call: Call): Promise<S3Response> {
   const { request, target } = call;
   if (target.rule === 'default') return send(call, target, request);
   if (request.operation === 'DeleteBucket') throw new S3Error('AccessDenied');
+  discard(request.body);
+  const create = { ...request, body: null, bodyLength: 0 };
+  const targets = target.pool === undefined ? [target] : targetsOfPool(target, target.pool);
+  let created: S3Response | undefined;
+  for (const each of targets) {
+    const head: S3Request = { ...create, method: 'HEAD', operation: 'HeadBucket' };
+    const found = await send(call, each, head).catch(ifAbsent);
+    discard(found?.body ?? null);
+    if (found === undefined || found.status === 404) created = await send(call, each, create);
+  }
+  if (created !== undefined) return created;
   throw new S3Error('BucketAlreadyOwnedByYou', { detail: { BucketName: target.clientBucket } });
 }
 

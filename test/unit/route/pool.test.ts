@@ -117,6 +117,14 @@ t.test('pooled keys are written to their bucket, and read from the unpooled one 
   t.equal((await score({ method: 'GET', bucket, key: 'data/06' })).code, 'NoSuchKey');
 });
 
+t.test('a pool is made bucket by bucket', async (t) => {
+  const { backend, score } = setup();
+  for (const number of [1, 3]) backend.buckets.delete(`${CANARY}-${number}`);
+  t.equal((await score({ method: 'PUT', bucket })).status, 200);
+  t.equal(backend.buckets.size, 5);
+  t.equal((await score({ method: 'PUT', bucket })).code, 'BucketAlreadyOwnedByYou');
+});
+
 t.test('a pool lists as one bucket, page by page', async (t) => {
   const { backend, score } = setup();
   const keys: string[] = [];

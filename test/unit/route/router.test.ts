@@ -281,7 +281,7 @@ t.test('S27 ListBuckets shows what the caller reaches', async (t) => {
   t.equal((await router.as('ci')({ method: 'GET', query: 'max-buckets=0' })).code, 'InvalidArgument');
 });
 
-t.test('buckets are made and removed on the default storage only', async (t) => {
+t.test('buckets come and go on the default storage only', async (t) => {
   const { pay, router } = setup();
   const caller = router.as('pay');
   const made = await caller({ method: 'PUT', bucket: 'new-bucket' });
@@ -294,6 +294,9 @@ t.test('buckets are made and removed on the default storage only', async (t) => 
     t.equal((await caller({ method: 'PUT', bucket })).code, 'BucketAlreadyOwnedByYou');
     t.equal((await caller({ method: 'DELETE', bucket })).code, 'AccessDenied');
   }
+  pay.buckets.delete('logs');
+  t.equal((await caller({ method: 'PUT', bucket: 'pay-alias' })).headers.get('location'), '/pay-alias');
+  t.ok(pay.buckets.has('logs'), 'a named bucket is made where the storage does not have it yet');
 });
 
 t.test('S17 S36 requests that two servers would read differently are refused', async (t) => {
