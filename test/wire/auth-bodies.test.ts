@@ -104,10 +104,10 @@ for (const [name, way] of Object.entries<Way>(WAYS)) {
     t.ok(taken?.bytes.equals(body));
     t.equal(taken?.request.bodyLength, 100_000);
     const last = { ...GET, headers: { ...GET.headers, connection: 'close' } };
-    const both = await exchange(server.port, Buffer.concat([rawRequest(request, bytes), rawRequest(last)]), { untilClose: true });
+    const both = await exchange(server.port, Buffer.concat([rawRequest(request, bytes), rawRequest(last)]), {
+      untilClose: true,
+    });
     t.equal(both.text.match(/HTTP\/1\.1 200/g)?.length, 2, 'the next request on the connection is answered');
-  });
-    t.equal(both.status, 200);
   });
 
   t.test(`C02 ${name}: one bit of the payload flipped is never taken`, async (t) => {
