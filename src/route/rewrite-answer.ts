@@ -147,7 +147,8 @@ function locationOf(request: S3Request, bucket: string): string {
 /** Header fields of an answer that say nothing of bucket, key, host or account. */
 const SAFE_HEADERS =
   /^(content-(type|length|encoding|disposition|language|range|md5)|etag|last-modified|cache-control|expires|accept-ranges|retry-after|date|age|location|x-amz-.*|x-sluice-.*)$/;
-const UNSAFE_AMZ = /^x-amz-(id-2|request-id|bucket-.*|access-point-.*|abort-rule-id|expiration|copy-source)$/;
+const UNSAFE_AMZ =
+  /^x-amz-(id-2|request-id|bucket-.*|access-point-.*|abort-rule-id|expiration|copy-source|.*-kms-key-id)$/;
 
 function safeHeaders(headers: Headers): Headers {
   return new Map([...headers].filter(([name]) => SAFE_HEADERS.test(name) && !UNSAFE_AMZ.test(name)));

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import t from 'tap';
 import type { CatalogInput } from '../../../src/route/catalog.ts';
 import { MAX_COPY_BYTES } from '../../../src/route/cross-copy.ts';
+import { S3Error } from '../../../src/s3/error.ts';
 import type { S3Response } from '../../../src/s3/message.ts';
 import { memoryS3 } from '../../support/memory-s3.ts';
 import { queryOf, routed, texts, tokenKey } from '../../support/routed.ts';
@@ -56,10 +57,12 @@ t.test('a part is copied with its range', async (t) => {
   t.match(answer.text, /<CopyPartResult/);
   t.equal(from.seen.at(-1)?.headers.get('range'), 'bytes=0-4');
   t.match(to.seen.at(-1), { operation: 'UploadPart', key: 'q/copy' });
-  const seen = from.seen.length;
-  const open = { ...headers, 'x-amz-copy-source-range': 'bytes=0-' };
-  t.equal((await ci({ ...copyTo, query, headers: open })).code, 'InvalidArgument');
-  t.equal(from.seen.length, seen);
+  const written = to.seen.length;
+  for (const range of ['bytes=0-', 'bytes=3-2', '0-4', 'bytes=0-5', 'bytes=9-10']) {
+    const bad = { ...headers, 'x-amz-copy-source-range': range };
+    t.equal((await ci({ ...copyTo, query, headers: bad })).code, 'InvalidArgument', range);
+  }
+  t.equal(to.seen.length, written);
 });
 
 t.test('the conditions on a source are the read conditions, and unmet is 412', async (t) => {
@@ -70,6 +73,8 @@ t.test('the conditions on a source are the read conditions, and unmet is 412', a
     t.equal((await ci({ ...copyTo, headers })).code, 'PreconditionFailed');
     t.equal(to.seen.length, 0);
   }
+  const unmodified = setup(() => Promise.reject(new S3Error('NotModified')));
+  t.equal((await unmodified.ci({ ...copyTo, headers: { 'x-amz-copy-source': '/one/k' } })).code, 'PreconditionFailed');
   const { from, ci } = setup();
   const conditions = { 'x-amz-copy-source-if-match': '"m"', 'x-amz-copy-source-if-unmodified-since': 'now' };
   t.equal(
