@@ -1,6 +1,6 @@
 import { S3Error, type S3ErrorCode } from '../../s3/error.ts';
 import type { S3Request, S3Response } from '../../s3/message.ts';
-import { buildXml, type XmlNode } from '../../s3/xml.ts';
+import { buildXml, childText, parseXml, type XmlElement, type XmlNode } from '../../s3/xml.ts';
 import { readBody } from '../decode/body.ts';
 import { documentAnswer, emptyAnswer, OWNER, xmlAnswer } from '../encode/answer.ts';
 import type { ObjectStore } from '../object-store.ts';
@@ -81,13 +81,28 @@ async function headObject(request: S3Request, store: ObjectStore): Promise<void>
   await store.getObject({ ...placeOf(request), ...read }, request.signal);
 }
 
-/** The owner may do all, nobody else anything: the only ACL there is, so the only one that may be set. */
+/**
+ * The owner may do all, nobody else anything: the only ACL there is, so the only one that may be set, by name or as
+ * the document that GetBucketAcl gave.
+ */
 async function checkAcl(request: S3Request): Promise<void> {
   const hasGrants = [...request.headers.keys()].some((name) => name.startsWith('x-amz-grant-'));
+  const canned = request.headers.get('x-amz-acl');
   const body = await readBody(request);
-  if (request.headers.get('x-amz-acl') !== 'private' || hasGrants || body.byteLength > 0) {
-    throw new S3Error('NotImplemented', { message: 'Only the canned ACL private can be set.' });
-  }
+  const isPrivate = body.byteLength === 0 ? canned === 'private' : canned === undefined && isPrivateAcl(parseXml(body));
+  if (isPrivate && !hasGrants) return;
+  throw new S3Error('NotImplemented', { message: 'Only the canned ACL private can be set.' });
+}
+
+function isPrivateAcl(document: XmlElement): boolean {
+  const lists = document.children.filter((child) => child.name === 'AccessControlList');
+  const grants = lists.flatMap((list) => list.children);
+  return document.name === 'AccessControlPolicy' && grants.length === 1 && grants.every(isOwnersGrant);
+}
+
+function isOwnersGrant(grant: XmlElement): boolean {
+  const grantee = grant.children.find((child) => child.name === 'Grantee');
+  return grantee !== undefined && childText(grantee, 'ID') === OWNER_ID && childText(grant, 'Permission') === FULL;
 }
 
 function privateAcl(): S3Response {
@@ -103,7 +118,9 @@ function privateAcl(): S3Response {
   return documentAnswer(document.replace('<Grantee>', `<Grantee ${type}>`));
 }
 
+const FULL = 'FULL_CONTROL';
+const OWNER_ID = OWNER[0][1];
 const GRANT: readonly XmlNode[] = [
   ['Grantee', OWNER],
-  ['Permission', 'FULL_CONTROL'],
+  ['Permission', FULL],
 ];

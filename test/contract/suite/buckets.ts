@@ -94,6 +94,13 @@ export async function bucketContract(t: Test, call: Call): Promise<void> {
       t.equal((await call({ ...put, headers: { 'x-amz-acl': 'private' } })).status, 200);
       t.equal((await call({ ...put, headers: { 'x-amz-acl': 'public-read' } })).status, 501);
     }
+    const own = (await call({ method: 'GET', bucket: 'acl', query: 'acl' })).bytes.toString();
+    const set = (body: string) => call({ method: 'PUT', bucket: 'acl', key: 'k', query: 'acl', body });
+    t.equal((await set(own)).status, 200, 'the document that was read');
+    t.equal((await set(own.replace('FULL_CONTROL', 'READ'))).code, 'NotImplemented');
+    const second = own.replace('</Grant>', '</Grant><Grant><Permission>READ</Permission></Grant>');
+    t.equal((await set(second)).code, 'NotImplemented');
+    t.equal((await set('<broken')).code, 'MalformedXML');
     const open = { method: 'PUT', bucket: 'acl', key: 'open', headers: { 'x-amz-acl': 'public-read' }, body: 'x' };
     t.equal((await call(open)).code, 'NotImplemented');
     t.equal((await call({ method: 'HEAD', bucket: 'acl', key: 'open' })).status, 404);
