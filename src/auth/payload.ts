@@ -61,6 +61,8 @@ class VerifiedBody extends Readable {
     this.#digests = digests;
     this.#decoder = this.#createDecoder(plan, seed);
     this.#isHeldBack = digests.isChecked || this.#decoder !== undefined;
+    // Whoever reads hears of a failure. One who stopped reading and let it be must not end the process by it.
+    this.on('error', () => undefined);
   }
 
   override _read(): void {

@@ -150,3 +150,14 @@ t.test('no stream is made for a request without a body', async (t) => {
   t.equal(request.body, null);
   t.equal(request.bodyLength, 0);
 });
+
+t.test('a failure after the reader has turned away does not end the process', async (t) => {
+  const source = new Readable({ read() {} });
+  source.push(Buffer.alloc(10));
+  const stream = streamOf((await put(source, 100)).body);
+  stream.resume();
+  await new Promise((resolve) => setImmediate(resolve));
+  source.destroy();
+  await new Promise((resolve) => stream.once('close', resolve));
+  t.equal((stream.errored as S3Error | null)?.code, 'IncompleteBody'); // The only kind it is destroyed with.
+});
