@@ -38,7 +38,7 @@ export function parseV4Header(headers: Headers): V4Claim {
   const credential = readCredential(components.Credential, code);
   const signedHeaders = readSignedHeaders(components.SignedHeaders, code);
   const time = headerTime(headers);
-  const timestamp = formatAmzDate(time);
+  const timestamp = headers.get('x-amz-date') ?? formatAmzDate(time);
   checkDay(credential.scope, timestamp, code);
   const { accessKey, scope } = credential;
   const { Signature: signature } = components;

@@ -1,4 +1,4 @@
-import { createHash, createHmac, type KeyObject, timingSafeEqual } from 'node:crypto';
+import { createHmac, hash, type KeyObject, timingSafeEqual } from 'node:crypto';
 import type { S3Request } from '../s3/message.ts';
 import type { Query } from '../s3/query.ts';
 import { decodeUri, encodeUri } from '../s3/uri.ts';
@@ -41,8 +41,8 @@ export function canonicalRequest(parts: Canonical, host: string, path: string): 
 }
 
 export function stringToSign(claim: V4Claim, canonical: string): string {
-  const hash = createHash('sha256').update(canonical, 'latin1').digest('hex');
-  return `AWS4-HMAC-SHA256\n${claim.timestamp}\n${credentialScope(claim)}\n${hash}`;
+  const digest = hash('sha256', Buffer.from(canonical, 'latin1'), 'hex');
+  return `AWS4-HMAC-SHA256\n${claim.timestamp}\n${credentialScope(claim)}\n${digest}`;
 }
 
 /** The scope as it stands in strings to sign. */
