@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { type AdminServer, type StorageSummary, startAdmin } from './admin/server.ts';
 import { authenticate } from './auth/authenticate.ts';
-import { parseListen } from './config/listen.ts';
+import { adminListen, parseListen } from './config/listen.ts';
 import type { Config } from './config/schema.ts';
 import { Generation, type GenerationDependencies, type Storage } from './generation.ts';
 import { type GatewayServer, startServer } from './http/server.ts';
@@ -63,7 +63,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     });
     const url = `${config.tls ? 'https' : 'http'}://${urlHost(listen.host)}:${server.port}`;
     admin = await startAdmin(
-      { ...parseListen(config.admin.listen), token: options.adminToken },
+      { ...adminListen(config), token: options.adminToken },
       {
         version: VERSION,
         endpoint: url,

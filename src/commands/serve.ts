@@ -21,6 +21,8 @@ const SETTLE_MS = 200;
  * @throws ConfigError, or what kept it from starting
  */
 export async function serve(options: ConfigOptions, env: Env): Promise<void> {
+  // Asked for before anything starts, so that a signal finds a handler at every moment.
+  const stopped = nextStop();
   const { config, file } = findConfig(options, env);
   const log = await openLog(config.log);
   const adminToken = config.admin.token ?? randomBytes(18).toString('base64url');
@@ -37,7 +39,7 @@ export async function serve(options: ConfigOptions, env: Env): Promise<void> {
   };
   const unwatch = file === undefined ? () => {} : watchFile(file, reload);
   process.on('SIGHUP', reload);
-  const signal = await nextStop();
+  const signal = await stopped;
   unwatch();
   log.info({ signal }, 'draining');
   void nextStop().then(() => process.exit(1));

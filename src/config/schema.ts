@@ -140,7 +140,10 @@ export const configSchema = z
     storages: z.array(z.discriminatedUnion('provider', [s3Storage, filesystemStorage])).min(1),
     buckets: z.array(bucketEntry).default([]),
     admin: z
-      .strictObject({ listen: hostPort.default('127.0.0.1:9001'), token: z.string().min(16).optional() })
+      .strictObject({
+        listen: hostPort.optional().describe('127.0.0.1, one port above the S3 port, unless given.'),
+        token: z.string().min(16).optional(),
+      })
       .prefault({}),
     log: z
       .strictObject({

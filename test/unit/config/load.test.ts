@@ -31,7 +31,6 @@ t.test('reads the smallest file and fills in the defaults', async (t) => {
     drainSeconds: 30,
     credentials: [{ name: 'ci', secretKey: 'sixteen-letters!', signatures: ['v4'] }],
     storages: [{ name: 'local', provider: 'filesystem', path: './data', prefix: '', default: false, projects: 'all' }],
-    admin: { listen: '127.0.0.1:9001' },
     log: { level: 'info', format: 'json' },
   });
 });
