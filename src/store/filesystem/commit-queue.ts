@@ -111,6 +111,7 @@ export class CommitQueue {
       for (const entry of batch) entry.fail(failure);
       return;
     }
+    if (done.length === 0) return;
     this.#unsynced.push({ entries: done, deadFiles });
     this.#hooks.onCommit(done.length);
     this.#syncing ??= this.#syncAll().finally(() => {

@@ -1,9 +1,10 @@
 import { mkdirSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { S3Error } from '../../s3/error.ts';
 import type { ObjectStore } from '../object-store.ts';
 import { CommitQueue } from './commit-queue.ts';
 import type { Context } from './context.ts';
-import { DataFiles } from './data-files.ts';
+import { DataFiles, syncFolder } from './data-files.ts';
 import { openIndex } from './index.ts';
 import { multipartMethods } from './multipart.ts';
 import { objectMethods } from './objects.ts';
@@ -44,6 +45,8 @@ export async function openFilesystemStore(options: FilesystemStoreOptions): Prom
     const opened = await WriteAheadLog.open(index.path, report);
     wal = opened;
     const files = new DataFiles({ folder: path, epoch: index.epoch, report });
+    // Whatever lasts in these files lasts only if the files' own names do.
+    await Promise.all([path, dirname(resolve(path))].map(syncFolder));
     const tables = new Tables(index.db);
     const uploads = new UploadTables(index.db, tables);
     const queue = new CommitQueue(index.db, {

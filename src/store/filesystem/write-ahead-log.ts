@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { type FileHandle, open } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
@@ -19,6 +18,7 @@ export class WriteAheadLog {
   readonly #handle: FileHandle;
   readonly #report: Report;
   #worker: Worker | undefined;
+  #workerGone: Promise<unknown> | undefined;
   #isCheckpointing = false;
   #mutations = 0;
 
@@ -50,12 +50,9 @@ export class WriteAheadLog {
 
   /** Resolves when the thread, and with it its connection, has gone. */
   async close(): Promise<void> {
-    if (this.#worker !== undefined) {
-      this.#worker.ref();
-      const gone = once(this.#worker, 'exit');
-      this.#worker.postMessage('close');
-      await gone;
-    }
+    this.#worker?.ref();
+    this.#worker?.postMessage('close');
+    await this.#workerGone;
     await this.#handle.close();
   }
 
@@ -73,6 +70,7 @@ export class WriteAheadLog {
     });
     // Without the thread, SQLite checkpoints by itself once the log is long.
     worker.on('error', (error) => this.#report('the checkpoint thread has failed', error));
+    this.#workerGone = new Promise((resolve) => worker.once('exit', resolve));
     worker.unref();
     return worker;
   }
