@@ -146,7 +146,7 @@ function authenticateBy(config: Config, dependencies: GenerationDependencies): L
   });
 }
 
-function routeOf(config: Config, storages: readonly Storage[], { now }: GenerationDependencies): Handler {
+function routeOf(config: Config, storages: readonly Storage[], { log, now }: GenerationDependencies): Handler {
   const catalog = buildCatalog({
     credentials: config.credentials,
     buckets: config.buckets,
@@ -156,5 +156,5 @@ function routeOf(config: Config, storages: readonly Storage[], { now }: Generati
       tokenKey: connection.tokenKey,
     })),
   });
-  return route(catalog, { now });
+  return route(catalog, { log, now, created: now() });
 }

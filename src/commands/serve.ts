@@ -5,7 +5,7 @@ import { ConfigError } from '../config/config-error.ts';
 import { type ConfigOptions, findConfig } from '../config/find.ts';
 import type { Config } from '../config/schema.ts';
 import { type Gateway, startGateway } from '../gateway.ts';
-import { type Logger, openLog } from '../observe/log.ts';
+import { openLog } from '../observe/log.ts';
 import { createMetrics } from '../observe/metrics.ts';
 import { VERSION } from '../version.ts';
 import { renderEnv } from './env.ts';
@@ -33,12 +33,8 @@ export async function serve(options: ConfigOptions, env: Env): Promise<void> {
     now: () => new Date(),
     adminToken,
   });
+  const unwatch = file === undefined ? () => {} : reloadOnChange(file, () => reload({ ...options, config: file }));
   process.stdout.write(banner({ gateway, config, isEmbedded: file === undefined, adminToken }));
-  const reload = () => {
-    void reloadFrom({ gateway, options, env, log });
-  };
-  const unwatch = file === undefined ? () => {} : watchFile(file, reload);
-  process.on('SIGHUP', reload);
   const signal = await stopped;
   unwatch();
   log.info({ signal }, 'draining');
@@ -48,38 +44,39 @@ export async function serve(options: ConfigOptions, env: Env): Promise<void> {
   log.flush();
   // Nothing is left to do; a timer of a library must not keep the process.
   process.exit(0);
-}
 
-interface ReloadContext {
-  readonly gateway: Gateway;
-  readonly options: ConfigOptions;
-  readonly env: Env;
-  readonly log: Logger;
-}
-
-/** A broken file is refused with its errors; the old configuration stays. */
-async function reloadFrom({ gateway, options, env, log }: ReloadContext): Promise<void> {
-  try {
-    await gateway.reload(findConfig(options, env).config);
-    log.info('configuration reloaded');
-  } catch (error) {
-    if (error instanceof ConfigError)
-      log.error({ problems: error.problems }, 'configuration refused, the old one stays');
-    else log.error({ err: error }, 'configuration refused, the old one stays');
+  /** A broken file is refused with its errors; the old configuration stays. */
+  async function reload(from: ConfigOptions): Promise<void> {
+    try {
+      await gateway.reload(findConfig(from, env).config);
+      log.info('configuration reloaded');
+    } catch (error) {
+      const why = error instanceof ConfigError ? { problems: error.problems } : { err: error };
+      log.error(why, 'configuration refused, the old one stays');
+    }
   }
 }
 
-/** Watches the folder: editors and orchestrators replace the file, and a watch on the file would follow the old one. */
-function watchFile(file: string, onChange: () => void): () => void {
+/**
+ * Reloads on SIGHUP and when the file changes, one reload after the other, until the returned function is called.
+ * Watches the folder: editors and orchestrators replace the file, and a watch on the file would follow the old one.
+ */
+function reloadOnChange(file: string, reload: () => Promise<void>): () => void {
   let timer: NodeJS.Timeout | undefined;
+  let last = Promise.resolve();
+  const onChange = () => {
+    last = last.then(reload);
+  };
   const watcher = watch(dirname(file), (_event, name) => {
     // Kubernetes swaps the symbolic link `..data` beside the file.
     if (name !== null && name !== basename(file) && name !== '..data') return;
     clearTimeout(timer);
     timer = setTimeout(onChange, SETTLE_MS);
   });
+  process.on('SIGHUP', onChange);
   return () => {
     clearTimeout(timer);
+    process.off('SIGHUP', onChange);
     watcher.close();
   };
 }
