@@ -5,7 +5,7 @@ import type { ObjectStore } from '../object-store.ts';
 import { CommitQueue } from './commit-queue.ts';
 import type { Context } from './context.ts';
 import { DataFiles, syncFolder } from './data-files.ts';
-import { openIndex } from './index.ts';
+import { openIndex } from './index-database.ts';
 import { multipartMethods } from './multipart.ts';
 import { objectMethods } from './objects.ts';
 import { cursorAfter, cutPage } from './paging.ts';

@@ -1,4 +1,3 @@
-import { S3Error } from '../../s3/error.ts';
 import { parseXml, type XmlNode } from '../../s3/xml.ts';
 import { refuseUnsupported } from '../decode/attributes.ts';
 import { readBody } from '../decode/body.ts';
@@ -60,9 +59,5 @@ export const bucketOperations = {
   async GetBucketLocation(request, { store, region }) {
     await store.headBucket(bucketOf(request));
     return xmlAnswer(['LocationConstraint', region === 'us-east-1' ? '' : region]);
-  },
-
-  async PostObject() {
-    throw new S3Error('NotImplemented');
   },
 } satisfies Operations;

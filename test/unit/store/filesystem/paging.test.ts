@@ -1,6 +1,5 @@
-import { DatabaseSync } from 'node:sqlite';
 import t from 'tap';
-import { openIndex } from '../../../../src/store/filesystem/index.ts';
+import { openIndex } from '../../../../src/store/filesystem/index-database.ts';
 import { compareUtf8, cursorAfter, cutPage, type Page, successor } from '../../../../src/store/filesystem/paging.ts';
 import { Tables } from '../../../../src/store/filesystem/tables.ts';
 import { temporaryFolder } from '../../../support/filesystem-store.ts';
@@ -69,28 +68,4 @@ t.test('a page of 100,000 keys reads the rows it shows and one more', async (t) 
   );
   const details = plan.all(id, '', 'z').map((row) => String(row.detail));
   t.same(details, ['SEARCH objects USING PRIMARY KEY (bucket=? AND key>? AND key<?)'], 'and SQLite sorts nothing');
-});
-
-t.test('an index opened twice gives both the same epoch; alone again, the next', async (t) => {
-  const folder = temporaryFolder(t);
-  const first = openIndex(folder);
-  const second = openIndex(folder);
-  t.equal(second.epoch, first.epoch, 'the first may have uploads under way');
-  first.close();
-  const third = openIndex(folder);
-  t.equal(third.epoch, second.epoch);
-  second.close();
-  third.close();
-  const fourth = openIndex(folder);
-  t.equal(fourth.epoch, first.epoch + 1);
-  fourth.close();
-});
-
-t.test('a newer format is refused', async (t) => {
-  const folder = temporaryFolder(t);
-  openIndex(folder).close();
-  const db = new DatabaseSync(`${folder}/index-v1.sqlite`);
-  db.exec('PRAGMA user_version = 99');
-  db.close();
-  t.throws(() => openIndex(folder), { message: /newer Sluice: its format is 99, this one knows 1/ });
 });

@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync, lstatSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
@@ -85,9 +85,22 @@ function closeBoth(db: DatabaseSync, lock: DatabaseSync | undefined): void {
 }
 
 function openDatabase(path: string): DatabaseSync {
-  // SQLite would give the file the umask's mode and follow a link; its own later files copy this one's mode.
-  closeSync(openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600));
+  createOwnFile(path);
   return new DatabaseSync(path, { timeout: 5000 });
+}
+
+/**
+ * SQLite would give the file the umask's mode and follow a link; its own later files copy this one's mode. A file
+ * that is there is not opened here: closing it again would drop all locks that this process holds on it.
+ * https://sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_
+ */
+function createOwnFile(path: string): void {
+  try {
+    closeSync(openSync(path, 'wx', 0o600));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    if (!lstatSync(path).isFile()) throw new Error(`${path} must be a file, and not a link to one`);
+  }
 }
 
 function createTables(db: DatabaseSync, folder: string): void {
