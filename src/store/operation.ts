@@ -16,6 +16,7 @@ export type Operation = (request: S3Request, context: ServeContext) => Promise<S
 /** Operations by name, as each noun's file gives them to the table in serve.ts. */
 export type Operations = Partial<Record<KnownOperation, Operation>>;
 
+/** The bucket of a request that its operation says has one. */
 export function bucketOf(request: S3Request): string {
   if (request.bucket === undefined) throw new S3Error('InvalidRequest');
   return request.bucket;
@@ -28,6 +29,7 @@ export function placeOf(request: S3Request): ObjectPlace {
   return { bucket: bucketOf(request), key: request.key };
 }
 
+/** Bucket, key and upload id. An id that is missing is one that no upload has. @throws S3Error NoSuchVersion */
 export function uploadPlaceOf(request: S3Request): UploadPlace {
   return { ...placeOf(request), uploadId: request.query.get('uploadId') ?? '' };
 }

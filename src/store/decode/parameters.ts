@@ -4,6 +4,7 @@ import type { Query } from '../../s3/query.ts';
 /** The most entries of one page of any listing. */
 export const MAX_PAGE = 1000;
 
+/** InvalidArgument that names the argument and its value, as AWS's does. */
 export function invalidArgument(name: string, value: string, message?: string): S3Error {
   return new S3Error('InvalidArgument', {
     ...(message !== undefined && { message }),

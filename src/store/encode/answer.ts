@@ -10,15 +10,18 @@ export const OWNER = [
   ['DisplayName', 'sluice'],
 ] as const satisfies readonly XmlNode[];
 
+/** An answer without a body. Headers without a value are left out. */
 export function emptyAnswer(status: 200 | 204, headers: Readonly<Record<string, string | undefined>> = {}): S3Response {
   const length = status === 200 ? { 'content-length': '0' } : {};
   return { status, headers: headersOf({ ...length, ...headers }), body: null };
 }
 
+/** 200 with a document in S3's namespace. */
 export function xmlAnswer(root: XmlNode, headers: Readonly<Record<string, string | undefined>> = {}): S3Response {
   return documentAnswer(buildXml(root), headers);
 }
 
+/** 200 with a document that is already text. */
 export function documentAnswer(
   document: string,
   headers: Readonly<Record<string, string | undefined>> = {},

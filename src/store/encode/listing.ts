@@ -17,8 +17,10 @@ export function element(name: string, text: string | number | boolean | undefine
   return text === undefined ? '' : `<${name}>${text}</${name}>`;
 }
 
+/** The one owner, as an element of a listing. */
 export const OWNER_XML = '<Owner><ID>sluice</ID><DisplayName>sluice</DisplayName></Owner>';
 
+/** How an object of a listing is written. */
 export interface EntryOptions {
   readonly key: KeyText;
   readonly hasOwner: boolean;

@@ -6,6 +6,7 @@ import type { ByteRange } from '../../s3/range.ts';
 import type { GetObjectOutput, ObjectDescription } from '../object-store.ts';
 import { checksumHeaders } from './answer.ts';
 
+/** What the request asked of the answer. */
 export interface ReadOptions {
   readonly partNumber: number | undefined;
   /** The client sent `x-amz-checksum-mode: ENABLED`. */

@@ -40,6 +40,7 @@ type MultipartMethods = Pick<
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html */
 const MIN_PART_BYTES = 5 * 1024 * 1024;
 
+/** The part of an ObjectStore that deals with uploads in parts. */
 export function multipartMethods(context: Context): MultipartMethods {
   const { tables, uploads, queue } = context;
   return {

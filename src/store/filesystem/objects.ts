@@ -24,6 +24,7 @@ type ObjectMethods = Pick<
   'getObject' | 'putObject' | 'copyObject' | 'deleteObject' | 'getObjectTagging' | 'putObjectTagging'
 >;
 
+/** The part of an ObjectStore that deals with single objects. */
 export function objectMethods(context: Context): ObjectMethods {
   const { tables, queue } = context;
   return {

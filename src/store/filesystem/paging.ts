@@ -67,12 +67,12 @@ export function cursorAfter(after: string, prefix: string, delimiter: string): C
 }
 
 /** The smallest text greater than `key`. No key has it, as keys hold no NUL. */
-export function keyAfter(key: string): string {
+function keyAfter(key: string): string {
   return `${key}\0`;
 }
 
 /** The part of a key up to and with the first delimiter behind the prefix; undefined when there is none. */
-export function commonPrefix(key: string, prefix: string, delimiter: string): string | undefined {
+function commonPrefix(key: string, prefix: string, delimiter: string): string | undefined {
   if (delimiter === '' || !key.startsWith(prefix)) return undefined;
   const at = key.indexOf(delimiter, prefix.length);
   return at < 0 ? undefined : key.slice(0, at + delimiter.length);

@@ -11,7 +11,7 @@ import type { Tables } from './tables.ts';
  * Bodies up to this size live in the index: a sync less for each write, a file less to open for each read. Measured
  * with bench/store.ts: a 16 KiB GET takes 35 us of CPU so and 180 us from a file, its PUT 120 us against 390 us.
  */
-export const INLINE_BYTES = 32 * 1024;
+const INLINE_BYTES = 32 * 1024;
 /** Written in one go while the next ones are hashed. */
 const FLUSH_BYTES = 256 * 1024;
 

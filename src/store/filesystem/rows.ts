@@ -24,6 +24,7 @@ export type ListedRow = Pick<
   'key' | 'size' | 'etag' | 'modified' | 'storage_class' | 'checksum_algorithm' | 'checksum_type'
 >;
 
+/** The checksum in a row; undefined when it has none. */
 export function checksumOf(
   row: Pick<ObjectRow, 'checksum_algorithm' | 'checksum_type' | 'checksum_value'>,
 ): Checksum | undefined {
@@ -31,6 +32,7 @@ export function checksumOf(
   return mode === undefined || row.checksum_value === null ? undefined : { ...mode, value: row.checksum_value };
 }
 
+/** The algorithm and type of the checksum in a row; undefined when it has none. */
 export function checksumModeOf(
   row: Pick<ObjectRow, 'checksum_algorithm' | 'checksum_type'>,
 ): Pick<Checksum, 'algorithm' | 'type'> | undefined {
@@ -39,6 +41,7 @@ export function checksumModeOf(
   return { algorithm: row.checksum_algorithm as ChecksumAlgorithm, type: row.checksum_type as Checksum['type'] };
 }
 
+/** A row as the store tells of it. */
 export function describe(bucket: string, row: ObjectRow, segments: readonly Segment[]): ObjectDescription {
   const checksum = checksumOf(row);
   return {
@@ -55,6 +58,7 @@ export function describe(bucket: string, row: ObjectRow, segments: readonly Segm
   };
 }
 
+/** A row as a listing shows it. */
 export function listed(row: ListedRow): ListedObject {
   return {
     key: row.key,
@@ -66,6 +70,7 @@ export function listed(row: ListedRow): ListedObject {
   };
 }
 
+/** What the `attributes` columns hold. */
 export type HeadersAndMetadata = Pick<ObjectAttributes, 'systemHeaders' | 'userMetadata'>;
 
 /** As kept in the `attributes` columns. */
@@ -73,16 +78,19 @@ export function packAttributes(attributes: HeadersAndMetadata): string {
   return JSON.stringify([[...attributes.systemHeaders], [...attributes.userMetadata]]);
 }
 
+/** What `packAttributes` wrote. */
 export function unpackAttributes(text: string): HeadersAndMetadata {
   // Only packAttributes writes this column.
   const [systemHeaders, userMetadata] = JSON.parse(text) as [[string, string][], [string, string][]];
   return { systemHeaders: new Map(systemHeaders), userMetadata: new Map(userMetadata) };
 }
 
+/** As kept in the `tags` columns. */
 export function packTags(tags: Tags): string {
   return JSON.stringify(tags);
 }
 
+/** What `packTags` wrote. */
 export function unpackTags(text: string): Tags {
   // Only packTags writes this column.
   return JSON.parse(text) as Tags;

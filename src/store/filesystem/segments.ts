@@ -26,6 +26,7 @@ export function packSegments(segments: readonly Segment[]): string {
   );
 }
 
+/** What `packSegments` wrote. */
 export function unpackSegments(content: string): Segment[] {
   // Only packSegments writes this column.
   const packed = JSON.parse(content) as Packed[];

@@ -31,6 +31,7 @@ const STATEMENTS = {
   body: 'SELECT bytes FROM bodies WHERE id = ?',
 } as const;
 
+/** An object as it is written. */
 export interface NewObjectRow {
   readonly key: string;
   readonly size: number;

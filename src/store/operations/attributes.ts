@@ -21,6 +21,7 @@ const ATTRIBUTES: Readonly<Record<string, Writer>> = {
 
 const WANTED = 'x-amz-object-attributes';
 
+/** GetObjectAttributes. */
 export const attributeOperations = {
   async GetObjectAttributes(request, { store }) {
     const { headers } = request;

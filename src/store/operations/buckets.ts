@@ -8,6 +8,7 @@ import { bucketOf, type Operations } from '../operation.ts';
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListBuckets.html */
 const MAX_BUCKETS = 10_000;
 
+/** Buckets themselves. */
 export const bucketOperations = {
   async ListBuckets({ query }, { store }) {
     const prefix = query.get('prefix') ?? '';

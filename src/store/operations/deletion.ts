@@ -19,6 +19,7 @@ interface Victim {
   readonly hasForeignCondition: boolean;
 }
 
+/** Many objects at once. */
 export const deletionOperations = {
   /** Each key fails or succeeds by itself; a store may take them all at once. */
   async DeleteObjects(request, context) {

@@ -7,6 +7,7 @@ import { element, type KeyText, keyText, objectXml, prefixesXml } from '../encod
 import type { ListObjectsOutput } from '../object-store.ts';
 import { bucketOf, type Operation, type Operations, type ServeContext } from '../operation.ts';
 
+/** Listings of objects. */
 export const listingOperations = {
   ListObjects: listObjects,
   ListObjectsV2: listObjectsV2,

@@ -13,6 +13,7 @@ import type { UploadPlace } from '../object-store.ts';
 import { type Operations, placeOf, uploadPlaceOf } from '../operation.ts';
 import { checkUploadSize } from './objects.ts';
 
+/** Uploads in parts, but for their listings. */
 export const multipartOperations = {
   async CreateMultipartUpload(request, { store }) {
     refuseUnsupported(request.headers);

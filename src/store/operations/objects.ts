@@ -14,8 +14,9 @@ import type { CopyObjectInput, ObjectPlace } from '../object-store.ts';
 import { type Operations, placeOf, type ServeContext } from '../operation.ts';
 
 /** The most bytes of one PutObject or UploadPart, and of a CopyObject's source. */
-export const MAX_PUT_BYTES = 5 * 1024 ** 3;
+const MAX_PUT_BYTES = 5 * 1024 ** 3;
 
+/** Single objects, but for their tags and attributes. */
 export const objectOperations = {
   GetObject: (request, context) => read(request, context, false),
   HeadObject: (request, context) => read(request, context, true),

@@ -4,6 +4,7 @@ import { parseTagging } from '../decode/tags.ts';
 import { emptyAnswer, xmlAnswer } from '../encode/answer.ts';
 import { type Operations, placeOf } from '../operation.ts';
 
+/** An object's tags. */
 export const taggingOperations = {
   async GetObjectTagging(request, { store }) {
     const tags = await store.getObjectTagging(placeOf(request));

@@ -8,6 +8,7 @@ import { bucketOf, type Operations, uploadPlaceOf } from '../operation.ts';
 
 const INITIATOR_XML = '<Initiator><ID>sluice</ID><DisplayName>sluice</DisplayName></Initiator>';
 
+/** Listings of uploads and of their parts. */
 export const uploadListingOperations = {
   async ListMultipartUploads({ query, ...request }, { store }) {
     const bucket = bucketOf({ ...request, query });
