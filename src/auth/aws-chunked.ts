@@ -1,4 +1,5 @@
 import { S3Error } from '../s3/error.ts';
+import { trimBlanks } from './blanks.ts';
 import { type ChunkSigner, EMPTY_SHA256 } from './chunk-signature.ts';
 
 /** Takes the framing off an aws-chunked body. Errors are thrown from `write` and `end`, and final. */
@@ -151,7 +152,7 @@ function createTrailers({ trailerName, signer }: ChunkDecoderOptions): Trailers 
       const colon = text.indexOf(':');
       if (colon < 1 || /[\r\n]/.test(text) || isSigned) throw malformedTrailer();
       const name = text.slice(0, colon).toLowerCase();
-      const given = text.slice(colon + 1).replace(/^[ \t]+|[ \t]+$/g, '');
+      const given = trimBlanks(text.slice(colon + 1));
       if (name === 'x-amz-trailer-signature' && signer !== undefined) {
         if (trailerName !== undefined && value === undefined) throw malformedTrailer();
         signer.checkTrailer(trailerName === undefined ? '' : `${trailerName}:${value}\n`, given);

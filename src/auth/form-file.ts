@@ -124,10 +124,15 @@ async function checkTail(start: Buffer, { pull, delimiter }: Form): Promise<bool
   const boundary = delimiter.toString('latin1');
   const closing = tail.startsWith('--') ? 0 : tail.indexOf(`${boundary}--`);
   if (closing < 0 || (closing > 0 && !tail.startsWith('\r\n'))) throw new S3Error('MalformedPOSTRequest');
-  if (/content-disposition\s*:[^\r\n]*[;\s]name="?file"?\s*(?:[;\r]|$)/i.test(tail)) {
+  if (tail.split('\r\n').some(isFilePart)) {
     throw new S3Error('IncorrectNumberOfFilesInPostRequest');
   }
   return false;
+}
+
+/** Whether a line is the header of a part named `file`. A line by itself, so that matching stays linear. */
+function isFilePart(line: string): boolean {
+  return /^content-disposition\s*:.*[;\s]name="?file"?\s*(?:;|$)/i.test(line);
 }
 
 function tooLarge({ max }: SizeRange): S3Error {

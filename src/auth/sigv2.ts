@@ -2,6 +2,7 @@ import { createHmac, type KeyObject, timingSafeEqual } from 'node:crypto';
 import { encodeHeaderText, type Headers } from '../s3/headers.ts';
 import type { S3Request } from '../s3/message.ts';
 import type { Query } from '../s3/query.ts';
+import { trimBlanks } from './blanks.ts';
 import { canonicalPaths } from './sigv4.ts';
 
 /**
@@ -81,11 +82,6 @@ function canonicalAmzHeaders(headers: Headers): string {
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, value]) => `${name}:${trimBlanks(value)}\n`)
     .join('');
-}
-
-/** Spaces and tabs only: other bytes that Unicode calls blank are part of a value. */
-function trimBlanks(value: string): string {
-  return value.replace(/^[ \t]+|[ \t]+$/g, '');
 }
 
 /** The bucket of a virtual-hosted request stands before the path. A bucket is signed with and without `/` behind. */

@@ -1,6 +1,7 @@
 import { S3Error, type S3ErrorCode } from '../s3/error.ts';
 import type { Headers } from '../s3/headers.ts';
 import type { Query } from '../s3/query.ts';
+import { trimBlanks } from './blanks.ts';
 import { formatAmzDate, parseAmzDate, parseHeaderDate } from './clock.ts';
 import type { Scope } from './credentials.ts';
 import { V4_PARAMETERS } from './mechanism.ts';
@@ -80,7 +81,7 @@ function readComponents(text: string): Record<(typeof COMPONENTS)[number], strin
   const code = 'AuthorizationHeaderMalformed';
   const found = new Map<string, string>();
   for (const part of text.split(',')) {
-    const component = part.replace(/^ +| +$/g, '');
+    const component = trimBlanks(part);
     const equals = component.indexOf('=');
     if (equals < 1 || equals === component.length - 1) malformed(code, 'A component is not of the form name=value.');
     found.set(component.slice(0, equals), component.slice(equals + 1));

@@ -539,3 +539,26 @@ t.test('paths are signed as they are: nothing resolved, nothing decoded twice', 
     }
   }
 });
+
+t.test('D10 no header takes long: runs of blanks and separators cost their length, not its square', async (t) => {
+  const run = ' '.repeat(30_000);
+  const odd = [
+    changed(signed, { authorization: `${signed.headers.authorization}${run}x` }),
+    changed(signed, { authorization: `AWS ${run}:${run}x` }),
+    changed(signHeader(GET, BY), { 'x-amz-meta-a': `x${run}y` }),
+    signHeader({ ...GET, headers: { host: HOST, 'x-amz-meta-a': `x${run}y\t${run}z` } }, BY),
+    signV2Header({ ...GET, headers: { host: HOST, 'x-amz-meta-a': `x${run}y` } }, BY),
+    changed(signed, { 'x-amz-date': `${run}x` }),
+    {
+      method: 'POST',
+      target: '/bucket',
+      headers: { host: HOST, 'content-type': `multipart/form-data;${'; '.repeat(15_000)}` },
+    },
+  ];
+  for (const request of odd) {
+    const start = process.cpuUsage();
+    await verdict(request);
+    const { user } = process.cpuUsage(start);
+    t.ok(user < 200_000, `${user} us`);
+  }
+});
