@@ -24,7 +24,7 @@ export function crossCheck(content: unknown): ConfigIssue[] {
     ...repeated(sections, 'storages', 'name'),
     ...repeated(sections, 'credentials', 'name'),
     ...repeated(sections, 'credentials', 'accessKey'),
-    ...repeated(sections, 'buckets', 'name'),
+    ...repeatedBuckets(sections),
     ...unknownStorages(sections),
     ...defaults(sections.storages),
     ...callers(sections),
@@ -45,6 +45,31 @@ function repeated(sections: Sections, section: Section, field: string): ConfigIs
     }
     first.set(value, index);
     return [];
+  });
+}
+
+/**
+ * Two buckets may have one name as long as no caller could mean either: their storages are of different projects.
+ * Whoever does not sign has no project, so only one of them may be open to all.
+ */
+function repeatedBuckets({ buckets, storages }: Sections): ConfigIssue[] {
+  const projectsOf = new Map(storages.map(({ name, projects }) => [name, projects]));
+  const isSeenTogether = (one: Entry, other: Entry): boolean => {
+    const [first, second] = [one, other].map(({ storage }) => projectsOf.get(storage));
+    if (!Array.isArray(first) || !Array.isArray(second)) return true;
+    return (
+      (one.anonymous !== undefined && other.anonymous !== undefined) || first.some((name) => second.includes(name))
+    );
+  };
+  const byName = new Map<unknown, number[]>();
+  return buckets.flatMap((entry, index) => {
+    if (entry.name === undefined) return [];
+    const earlier = byName.get(entry.name) ?? [];
+    byName.set(entry.name, [...earlier, index]);
+    const clash = earlier.find((other) => isSeenTogether(entry, buckets[other] ?? {}));
+    return clash === undefined
+      ? []
+      : [{ path: ['buckets', index, 'name'], message: `is already used by buckets[${clash}], for the same callers` }];
   });
 }
 

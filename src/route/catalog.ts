@@ -133,8 +133,11 @@ export function buildCatalog(input: CatalogInput): Catalog {
   const sees = (caller: Caller, seen: SeenBy): boolean => caller.credential === undefined || seen(caller.credential);
   const find = (from: ReadonlyMap<string, readonly Seen[]>, caller: Caller, bucket: string): Target | undefined => {
     const visible = (from.get(bucket) ?? []).filter((item) => sees(caller, item.sees));
-    const own = visible.find(({ target }) => target.storage === caller.credential?.storage);
-    return (own ?? visible[0])?.target;
+    // Nobody has no project: of several buckets with one name it means the one that is open to all.
+    const preferred = visible.find(({ target }) =>
+      caller.credential === undefined ? target.anonymous === 'read' : target.storage === caller.credential.storage,
+    );
+    return (preferred ?? visible[0])?.target;
   };
   const defaultStorage = (caller: Caller): KnownStorage | undefined => {
     if (caller.credential === undefined) return undefined;

@@ -120,6 +120,23 @@ t.test('A07 a gateway that nobody may use is refused, unless a bucket is open to
   t.strictSame(problems(`storages: [${FOLDER}]\nbuckets: [{ name: public, storage: local, anonymous: read }]`), []);
 });
 
+t.test('a bucket name may stand twice only where no caller sees both', async (t) => {
+  const text = (one: string, other: string, more = '') =>
+    `credentials: [${CREDENTIAL}]
+storages:
+  - { name: one, provider: filesystem, path: ./one, projects: ${one} }
+  - { name: other, provider: filesystem, path: ./other, projects: ${other} }
+buckets:
+  - { name: shared, storage: one${more} }
+  - { name: shared, storage: other${more} }
+`;
+  const clash = ['sluice.yaml:7: buckets[1].name: is already used by buckets[0], for the same callers'];
+  t.strictSame(problems(text('[red]', '[blue, green]')), []);
+  t.strictSame(problems(text('[red, green]', '[blue, green]')), clash);
+  t.strictSame(problems(text('[red]', 'all')), clash);
+  t.strictSame(problems(text('[red]', '[blue]', ', anonymous: read')), clash);
+});
+
 t.test('prefixes cannot leave their place', async (t) => {
   for (const prefix of ['/a', '../a', 'a/../b', './']) {
     t.match(

@@ -262,6 +262,18 @@ t.test('nobody reads but where anonymous: read is set, and nothing but objects',
   t.equal(shared.seen.length, seen);
 });
 
+t.test('of two buckets with one name, nobody reads the one that is open to all', async (t) => {
+  const { input, pay, ads } = setup();
+  for (const storage of [pay, ads]) storage.put('logs', 'k', storage === ads ? 'open' : 'closed');
+  const buckets = [
+    { name: 'notes', storage: 'pay', bucket: 'logs' },
+    { name: 'notes', storage: 'ads', bucket: 'logs', anonymous: 'read' as const },
+  ];
+  const router = routed({ ...input, buckets });
+  t.equal((await router.as('nobody')({ method: 'GET', bucket: 'notes', key: 'k' })).text, 'open');
+  t.equal((await router.as('pay')({ method: 'GET', bucket: 'notes', key: 'k' })).text, 'closed');
+});
+
 t.test('S27 ListBuckets shows what the caller reaches', async (t) => {
   const { router } = setup();
   const names = async (name: string, query = '') =>
