@@ -48,12 +48,12 @@ const SINGULAR: ReadonlySet<string> = new Set([
 
 /**
  * Turns what node parsed into an S3 request, refusing whatever two servers in a row could read differently.
- * @param context `body` reads the message; it is left out of the request where S3 gives a body no meaning
+ * @param context `openBody` gives what reads the message; called only where S3 gives a body a meaning
  * @throws S3Error for bad framing, targets, header fields and addresses
  */
 export function receive(
   message: IncomingMessage,
-  context: Pick<S3Request, 'id' | 'signal' | 'notes'> & { readonly body: Readable },
+  context: Pick<S3Request, 'id' | 'signal' | 'notes'> & { readonly openBody: () => Readable },
   options: ReceiveOptions,
 ): S3Request {
   checkFraming(message);
@@ -73,8 +73,10 @@ export function receive(
   const address = parseAddress(host, rawPath, options.domains);
   const target = { method, bucket: address.bucket, key: address.key, query, headers };
   const length = bodyLength(headers);
+  const { openBody, ...common } = context;
+  const isUpload = hasBody(method, length, headers);
   return {
-    ...context,
+    ...common,
     ...target,
     rawPath,
     addressing: address.addressing,
@@ -82,8 +84,8 @@ export function receive(
     scheme: schemeOf(message, isForwarded ? headers : undefined),
     peer: (isForwarded ? lastOf(headers.get('x-forwarded-for')) : undefined) ?? peer,
     identity: undefined,
-    body: hasBody(method, length, headers) ? context.body : null,
-    bodyLength: hasBody(method, length, headers) ? length : 0,
+    body: isUpload ? openBody() : null,
+    bodyLength: isUpload ? length : 0,
     bodyChecksum: () => undefined,
   };
 }

@@ -1,10 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { S3Error } from '../s3/error.ts';
 import type { Headers } from '../s3/headers.ts';
 import type { S3Response } from '../s3/message.ts';
 import { buildPlainXml, type XmlNode } from '../s3/xml.ts';
+import { pump } from './pump.ts';
 
 /** What an error document says besides the error itself. */
 export interface ErrorContext {
@@ -41,7 +41,6 @@ export function errorResponse(error: unknown, context: ErrorContext): S3Response
 
 export interface RespondOptions {
   readonly requestId: string;
-  readonly signal: AbortSignal;
   /** Ends the connection after this answer. */
   readonly closes: boolean;
   /** Whether the client may still be sending a body; not while it waits for `100 Continue`. */
@@ -68,7 +67,7 @@ export async function respond(
     response.writeHead(answer.status, wireHeaders(answer.headers, options.requestId, hasUnreadBody || options.closes));
     if (body instanceof Readable) {
       if (message.method === 'HEAD') body.destroy();
-      else await pipeline(body, response, { end: false, signal: options.signal });
+      else await pump(body, response);
     } else if (body !== null && message.method !== 'HEAD') {
       response.write(body);
     }

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
@@ -127,30 +127,38 @@ async function answer(exchange: Exchange): Promise<RequestRecord> {
   const { socket } = message;
   const { bytesRead, bytesWritten } = socket;
   const abort = new AbortController();
-  response.once('close', () => abort.abort());
+  // Only when the answer is not out: making the reason's stack costs a tenth of a small request.
+  response.once('close', () => {
+    if (!response.writableFinished) abort.abort();
+  });
   const id = newRequestId();
   const { signal } = abort;
   const notes = new Map<string, string | number>();
-  const body = new RequestBody(message, response);
-  const unwatch = exchange.watch.watch(message, response, () => body.destroy(new S3Error('RequestTimeout')));
+  let body: RequestBody | undefined;
+  const unwatch = exchange.watch.watch(message, response, () => {
+    body?.destroy(new S3Error('RequestTimeout'));
+  });
   let request: S3Request | undefined;
   let error: unknown;
   try {
     const answered = await (async () => {
       try {
-        request = receive(message, { id, signal, notes, body }, settings);
+        const openBody = () => {
+          body = new RequestBody(message, response);
+          return body;
+        };
+        request = receive(message, { id, signal, notes, openBody }, settings);
         return await settings.handler(request);
       } catch (thrown) {
         error = thrown;
         return errorResponse(thrown, { requestId: id, resource: resourceOf(message) });
       }
     })();
-    body.destroy();
+    body?.destroy();
     await respond(message, response, answered, {
       requestId: id,
-      signal,
       closes: exchange.isDraining(),
-      mayLinger: !body.isHeldBack,
+      mayLinger: body?.isHeldBack !== true,
     });
   } catch (thrown) {
     error ??= thrown;
@@ -173,7 +181,8 @@ async function answer(exchange: Exchange): Promise<RequestRecord> {
 }
 
 function newRequestId(): string {
-  return randomBytes(8).toString('hex').toUpperCase();
+  // Node draws these from a pool; randomBytes would ask the kernel for each request.
+  return randomUUID().replaceAll('-', '').slice(0, 16).toUpperCase();
 }
 
 function resourceOf(message: IncomingMessage): string {

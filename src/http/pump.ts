@@ -1,0 +1,40 @@
+import type { ServerResponse } from 'node:http';
+import type { Readable } from 'node:stream';
+
+/**
+ * Writes a stream to a response, with back-pressure, and leaves the response open. Resolves when the stream has
+ * ended; the caller destroys both when it rejects.
+ *
+ * What `pipeline` does, without the AbortController and the error with its stack that it makes for each call: those
+ * were a sixth of the CPU of a small GET.
+ * @throws the stream's error, or one saying that stream or client went away early
+ */
+export function pump(body: Readable, response: ServerResponse): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const settle = (error?: unknown): void => {
+      body.off('data', onData).off('end', onEnd).off('error', settle).off('close', onBodyClose);
+      response.off('drain', onDrain).off('close', onResponseClose);
+      if (error === undefined) resolve();
+      else reject(error);
+    };
+    const onData = (chunk: Uint8Array): void => {
+      try {
+        if (!response.write(chunk)) body.pause();
+      } catch (error) {
+        // More bytes than the Content-Length announced.
+        settle(error);
+      }
+    };
+    const onDrain = (): void => {
+      body.resume();
+    };
+    const onEnd = (): void => settle();
+    const onBodyClose = (): void => settle(body.errored ?? new Error('the body was destroyed before its end'));
+    const onResponseClose = (): void => settle(new Error('the client closed the connection'));
+    if (body.destroyed) return settle(body.errored ?? new Error('the body was destroyed before it was read'));
+    if (response.destroyed) return settle(new Error('the client closed the connection'));
+    body.on('end', onEnd).on('error', settle).on('close', onBodyClose);
+    response.on('drain', onDrain).on('close', onResponseClose);
+    body.on('data', onData);
+  });
+}
