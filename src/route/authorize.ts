@@ -1,9 +1,9 @@
 import { hasDotSegment } from '../s3/address.ts';
+import type { CopySource } from '../s3/copy-source.ts';
 import { S3Error } from '../s3/error.ts';
 import type { S3Request } from '../s3/message.ts';
 import { accessOf, type KnownOperation } from '../s3/operation.ts';
 import { type Action, type Caller, isUnrestricted, mayKnow, mayTouch, type Target } from './catalog.ts';
-import type { CopySource } from './copy-source.ts';
 import { KEY_PLACES } from './key-places.ts';
 
 /** Tell no more of a bucket than `ListBuckets` does to the same caller. */

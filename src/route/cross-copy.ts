@@ -1,10 +1,10 @@
+import type { CopySource } from '../s3/copy-source.ts';
 import { S3Error } from '../s3/error.ts';
 import type { Headers } from '../s3/headers.ts';
 import type { Handler, S3Request, S3Response } from '../s3/message.ts';
 import { Query } from '../s3/query.ts';
 import { encodeUri } from '../s3/uri.ts';
 import { buildXml, childText, parseXml } from '../s3/xml.ts';
-import type { CopySource } from './copy-source.ts';
 import { discard, readAnswer, xmlAnswer } from './document.ts';
 
 export interface CrossCopy {

@@ -1,8 +1,8 @@
 import { MAX_KEY_BYTES } from '../s3/address.ts';
+import type { CopySource } from '../s3/copy-source.ts';
 import { S3Error } from '../s3/error.ts';
 import type { S3Request } from '../s3/message.ts';
 import type { Target } from './catalog.ts';
-import type { CopySource } from './copy-source.ts';
 import type { TokenScope } from './tokens.ts';
 
 /** One request's way between the names of a client and those of a storage. */

@@ -1,10 +1,10 @@
+import { COPY_SOURCE, formatCopySource } from '../s3/copy-source.ts';
 import { S3Error } from '../s3/error.ts';
 import type { Layer, S3Request, S3Response } from '../s3/message.ts';
 import type { Query } from '../s3/query.ts';
 import { unescapeXml } from '../s3/xml.ts';
 import { editXml } from '../s3/xml-edit.ts';
 import { isRewritten, type Target } from './catalog.ts';
-import { COPY_SOURCE, formatCopySource } from './copy-source.ts';
 import { readBody, withDocument } from './document.ts';
 import { scrubError } from './error-document.ts';
 import { DELETE_SHAPE, KEY_PLACES, type KeyPlaces, type QueryPlace } from './key-places.ts';

@@ -1,3 +1,4 @@
+import { COPY_SOURCE, type CopySource, parseCopySource } from '../s3/copy-source.ts';
 import { S3Error } from '../s3/error.ts';
 import { compose, type Handler, type Layer, type S3Request, type S3Response } from '../s3/message.ts';
 import { accessOf, type OperationName } from '../s3/operation.ts';
@@ -12,7 +13,6 @@ import {
   targetsOfPool,
   unpooled,
 } from './catalog.ts';
-import { COPY_SOURCE, type CopySource, parseCopySource } from './copy-source.ts';
 import { crossCopy } from './cross-copy.ts';
 import { deleteObjects } from './delete-objects.ts';
 import { discard } from './document.ts';

@@ -6,7 +6,7 @@ import type { XmlNode } from '../../s3/xml.ts';
 import { parseAttributes, refuseUnsupported } from '../decode/attributes.ts';
 import { parseChecksumMode } from '../decode/checksum.ts';
 import { parseComplete } from '../decode/complete.ts';
-import { parseCopySource } from '../decode/copy.ts';
+import { copySourceOf } from '../decode/copy.ts';
 import { parsePartNumber } from '../decode/parameters.ts';
 import { checksumHeaders, checksumNodes, emptyAnswer, xmlAnswer, xmlDate } from '../encode/answer.ts';
 import type { UploadPlace } from '../object-store.ts';
@@ -55,7 +55,7 @@ export const multipartOperations = {
     const part = await store.uploadPartCopy(
       {
         ...partPlaceOf(request),
-        source: parseCopySource(request.headers),
+        source: copySourceOf(request.headers),
         sourceConditions: parseConditions(request.headers, 'x-amz-copy-source-'),
         sourceRange: request.headers.get('x-amz-copy-source-range'),
       },

@@ -5,7 +5,7 @@ import type { S3Request, S3Response } from '../../s3/message.ts';
 import { parseAttributes, parseStorageClass, refuseUnsupported } from '../decode/attributes.ts';
 import { parseAlgorithm } from '../decode/checksum.ts';
 import { parseWriteConditions } from '../decode/conditions.ts';
-import { isReplaced, parseCopySource } from '../decode/copy.ts';
+import { copySourceOf, isReplaced } from '../decode/copy.ts';
 import { parseOverrides } from '../decode/overrides.ts';
 import { parsePartNumber } from '../decode/parameters.ts';
 import { checksumHeaders, checksumNodes, emptyAnswer, xmlAnswer, xmlDate } from '../encode/answer.ts';
@@ -85,7 +85,7 @@ async function read(request: S3Request, { store }: ServeContext, headOnly: boole
 function parseCopy(request: S3Request): CopyObjectInput {
   const { headers } = request;
   const place = placeOf(request);
-  const source = parseCopySource(headers);
+  const source = copySourceOf(headers);
   const { tags, ...attributes } = parseAttributes(request);
   const isMetadataReplaced = isReplaced(headers, 'metadata');
   const areTagsReplaced = isReplaced(headers, 'tagging');

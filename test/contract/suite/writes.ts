@@ -71,18 +71,20 @@ export async function writeContract(t: Test, call: Call): Promise<void> {
 
   await t.test('R11 the source is named raw or encoded, with or without a slash, with ?versionId=null', async (t) => {
     const key = 'sp ace+ü?.txt';
+    const bare = 'sp ace+ü.txt';
     await put(key, 'odd');
+    await put(bare, 'odd');
     const encoded = encodeURIComponent(key);
     const sources = [
       `${bucket}/${encoded}`,
       `/${bucket}/${encoded}`,
       `${bucket}%2F${encoded}`,
       `${bucket}/${encoded}?versionId=null`,
-      `/${bucket}/${Buffer.from(key).toString('latin1')}`,
+      `/${bucket}/${Buffer.from(bare).toString('latin1')}`,
     ];
     for (const source of sources) t.equal((await copy('odd', source)).status, 200, source);
     t.equal((await copy('odd', `${bucket}/${encoded}?versionId=7`)).code, 'NoSuchVersion');
-    for (const source of ['', '/', bucket, `${bucket}/`, '%zz/k', '..%2F/k']) {
+    for (const source of ['', '/', bucket, `${bucket}/`, '%zz/k', '..%2F/k', `${bucket}/sp ace+?.txt`]) {
       t.equal((await copy('odd', source)).code, 'InvalidArgument', JSON.stringify(source));
     }
     t.equal((await copy('odd', `${bucket}/none`)).code, 'NoSuchKey');

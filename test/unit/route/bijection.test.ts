@@ -1,7 +1,7 @@
 import t from 'tap';
 import type { CatalogInput } from '../../../src/route/catalog.ts';
-import { formatCopySource, parseCopySource } from '../../../src/route/copy-source.ts';
 import { hasDotSegment } from '../../../src/s3/address.ts';
+import { formatCopySource, parseCopySource } from '../../../src/s3/copy-source.ts';
 import { unescapeXml } from '../../../src/s3/xml.ts';
 import { memoryS3 } from '../../support/memory-s3.ts';
 import { deleteDocument, queryOf, routed, texts, tokenKey } from '../../support/routed.ts';

@@ -1,7 +1,7 @@
-import { checkKey, isBucketName } from '../s3/address.ts';
-import { S3Error } from '../s3/error.ts';
-import { decodeHeaderText, type Headers } from '../s3/headers.ts';
-import { decodeUri, encodeKey, encodeUri } from '../s3/uri.ts';
+import { checkKey, isBucketName } from './address.ts';
+import { S3Error } from './error.ts';
+import { decodeHeaderText, type Headers } from './headers.ts';
+import { decodeUri, encodeKey, encodeUri } from './uri.ts';
 
 /** What `x-amz-copy-source` names, decoded once. */
 export interface CopySource {
