@@ -5,16 +5,26 @@ interface Watched {
   readonly message: IncomingMessage;
   readonly response: ServerResponse;
   readonly onStalledUpload: () => void;
-  read: number;
-  written: number;
+  /** Looks in a row that found us waiting for the client to send, and the socket's count at their start. */
+  reading: Waiting;
+  /** The same of waiting for the client to read. */
+  writing: Waiting;
+}
+
+interface Waiting {
+  readonly looks: number;
+  readonly bytes: number;
 }
 
 export interface ProgressOptions {
-  /** How often every request is looked at, in milliseconds. */
-  readonly intervalMs: number;
+  /** How long a client may make no progress while it is waited for, in milliseconds. */
+  readonly idleMs: number;
   /** An upload that is being waited for must bring this many bytes in that time. */
   readonly minBytes: number;
 }
+
+/** Looks within the idle time. One more must have found no progress, as the first comes at any moment of a wait. */
+const LOOKS = 10;
 
 /**
  * Ends requests whose client has stopped to send or to read. node's own `requestTimeout` bounds the whole
@@ -28,7 +38,7 @@ export class ProgressWatch {
 
   constructor(options: ProgressOptions) {
     this.#options = options;
-    this.#timer = setInterval(() => this.#sweep(), options.intervalMs);
+    this.#timer = setInterval(() => this.#sweep(), options.idleMs / LOOKS);
     this.#timer.unref();
   }
 
@@ -38,7 +48,8 @@ export class ProgressWatch {
    */
   watch(message: IncomingMessage, response: ServerResponse, onStalledUpload: () => void): () => void {
     const { bytesRead, bytesWritten } = message.socket;
-    const entry: Watched = { message, response, onStalledUpload, read: bytesRead, written: bytesWritten };
+    const reading = { looks: 0, bytes: bytesRead };
+    const entry: Watched = { message, response, onStalledUpload, reading, writing: { looks: 0, bytes: bytesWritten } };
     this.#watched.add(entry);
     return () => {
       this.#watched.delete(entry);
@@ -54,15 +65,22 @@ export class ProgressWatch {
       const { message, response } = entry;
       const { bytesRead, bytesWritten } = message.socket;
       const isReading = !message.complete && message.readableFlowing === true;
-      if (isReading && bytesRead - entry.read < this.#options.minBytes) {
-        this.#watched.delete(entry);
-        entry.onStalledUpload();
-      } else if (response.writableLength > 0 && bytesWritten === entry.written) {
+      const isWriting = response.writableLength > 0 && bytesWritten === entry.writing.bytes;
+      entry.reading = isReading ? { ...entry.reading, looks: entry.reading.looks + 1 } : { looks: 0, bytes: bytesRead };
+      entry.writing = isWriting
+        ? { ...entry.writing, looks: entry.writing.looks + 1 }
+        : { looks: 0, bytes: bytesWritten };
+      if (entry.reading.looks > LOOKS) {
+        const brought = bytesRead - entry.reading.bytes;
+        entry.reading = { looks: 0, bytes: bytesRead };
+        if (brought < this.#options.minBytes) {
+          this.#watched.delete(entry);
+          entry.onStalledUpload();
+        }
+      } else if (entry.writing.looks > LOOKS) {
         this.#watched.delete(entry);
         message.socket.destroy();
       }
-      entry.read = bytesRead;
-      entry.written = bytesWritten;
     }
   }
 }

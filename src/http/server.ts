@@ -84,7 +84,7 @@ export async function startServer(options: ServerOptions): Promise<GatewayServer
   server.maxRequestsPerSocket = 0;
   const idleMs = options.idleMs ?? 30_000;
   const minBytes = (MIN_UPLOAD_BYTES_PER_SECOND * idleMs) / 1000;
-  const watch = new ProgressWatch({ intervalMs: idleMs, minBytes });
+  const watch = new ProgressWatch({ idleMs, minBytes });
   let isDraining = false;
   const onRequest = async (message: IncomingMessage, response: ServerResponse): Promise<void> => {
     const settings = options.settings();
