@@ -59,7 +59,7 @@ export function v2StringsToSign(
   const start = [method, headers.get('content-md5') ?? '', headers.get('content-type') ?? '', date, ''].join('\n');
   const amz = canonicalAmzHeaders(headers);
   const resources = new Set<string>();
-  for (const query of canonicalSubResources(request.query)) {
+  for (const query of [...canonicalSubResources(request.query), ...repeatedSubResource(request.query)]) {
     for (const path of resourcePaths(request)) resources.add(path + query);
   }
   return [...resources].map((resource) => start + amz + resource);
@@ -103,4 +103,17 @@ function canonicalSubResources(query: Query): readonly string[] {
   const write = (empty: string): string =>
     `?${signed.map(({ name, value }) => (value === '' ? name + empty : `${name}=${encodeHeaderText(value)}`)).join('&')}`;
   return signed.some(({ value }) => value === '') ? [write(''), write('=')] : [write('')];
+}
+
+/**
+ * botocore before 2025, Debian's too, takes the query of the operation for a part of the path, and so signs it twice:
+ * `/bucket?location?location`, or once where it is not signed at all: `/bucket?list-type=2`. No other request has
+ * such a string: in a path a question mark is encoded.
+ * https://github.com/boto/boto3/issues/4433
+ */
+function repeatedSubResource(query: Query): readonly string[] {
+  const [first] = query.parameters;
+  if (first === undefined || (first.value !== '' && first.name !== 'list-type')) return [];
+  const inPath = first.value === '' ? first.name : `${first.name}=${first.value}`;
+  return canonicalSubResources(query).map((signed) => `?${inPath}${signed}`);
 }

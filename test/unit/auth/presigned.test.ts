@@ -332,6 +332,21 @@ t.test('V2 sub-resources are signed decoded, in the order of their names', async
   );
 });
 
+t.test('V2 of a botocore that signs the query of the operation as a part of the path', async (t) => {
+  const date = NOW.toUTCString();
+  const ask = (target: string, resource: string, method = 'GET') => {
+    const signature = v2Signature(CALLER.secretKey, `${method}\n\n\n${date}\n${resource}`);
+    const headers = { host: HOST, date, authorization: `AWS ${CALLER.accessKey}:${signature}`, 'content-length': '0' };
+    return verdict({ method, target, headers });
+  };
+  t.equal(await ask('/bucket?location', '/bucket?location?location'), 'accepted');
+  t.equal(await ask('/bucket?list-type=2&prefix=a', '/bucket?list-type=2'), 'accepted');
+  t.equal(await ask('/bucket/key?uploads', '/bucket/key?uploads?uploads', 'POST'), 'accepted');
+  t.equal(await ask('/bucket?versions', '/bucket?location?location'), 'SignatureDoesNotMatch');
+  t.equal(await ask('/bucket/key?retention', '/bucket/key?retention', 'PUT'), 'AccessDenied', 'V07 all the same');
+  t.equal(await ask('/bucket?prefix=secret', '/bucket?prefix=secret'), 'SignatureDoesNotMatch');
+});
+
 t.test('V2 URLs whose presigner moved headers into the query (botocore)', async (t) => {
   const headers = { host: HOST, 'content-length': '0', 'content-type': 'text/x', 'x-amz-meta-a': 'b' };
   const signature = v2Signature(CALLER.secretKey, v2StringToSign({ ...PUT, headers }, String(expires)));
