@@ -2,20 +2,33 @@ import t, { type Test } from 'tap';
 import { missingForCeph, startCeph } from '../support/ceph.ts';
 import { ACCESS_KEY, CREDENTIALS, SECRET_KEY, startTestGateway } from '../support/gateway.ts';
 import { awscli } from './clients/awscli.ts';
+import { boto3Clients } from './clients/boto3.ts';
 import { curl } from './clients/curl.ts';
 import { rclone } from './clients/rclone.ts';
 import { s3cmd, s3cmdV2 } from './clients/s3cmd.ts';
+import { sdkV2Clients } from './clients/sdk-v2.ts';
 import { sdkV3 } from './clients/sdk-v3.ts';
-import { isInstalled } from './process.ts';
+import { isInstalled, run } from './process.ts';
+import type { ClientScenario } from './scenario.ts';
 
-const CLIENTS = [awscli, s3cmd, s3cmdV2, rclone, curl, sdkV3];
+const CLIENTS: readonly ClientScenario[] = [
+  ...[awscli, s3cmd, s3cmdV2, rclone, curl, sdkV3],
+  ...boto3Clients,
+  ...sdkV2Clients,
+];
+
+/** Why a client cannot be tried here; false when it can. */
+async function lack({ program, proof }: ClientScenario): Promise<string | false> {
+  if (program !== undefined && !isInstalled(program)) return `${program} is not installed`;
+  if (proof === undefined) return false;
+  const [command, ...args] = proof;
+  return (await run(command, args)).status === 0 ? false : `${proof.join(' ')} fails`;
+}
 
 /** Each client's whole round through one gateway. */
 async function rounds(test: Test, endpoint: string): Promise<void> {
   for (const [index, client] of CLIENTS.entries()) {
-    const skip =
-      client.program === undefined || isInstalled(client.program) ? false : `${client.program} is not installed`;
-    await test.test(client.name, { skip }, async (t) => {
+    await test.test(client.name, { skip: await lack(client) }, async (t) => {
       const access = { accessKey: ACCESS_KEY, secretKey: SECRET_KEY, endpoint };
       await client.run(t, { ...access, folder: t.testdir(), bucket: `round-${index}` });
     });

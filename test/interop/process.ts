@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { delimiter, isAbsolute, join } from 'node:path';
 
 export interface Ran {
   readonly status: number | null;
@@ -32,7 +32,8 @@ export function run(
   });
 }
 
-/** Whether a program is on the PATH. */
+/** Whether a program is on the PATH, or at the path it is named by. */
 export function isInstalled(program: string): boolean {
+  if (isAbsolute(program)) return existsSync(program);
   return (process.env.PATH ?? '').split(delimiter).some((folder) => existsSync(join(folder, program)));
 }

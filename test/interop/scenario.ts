@@ -19,6 +19,8 @@ export interface ClientScenario {
   readonly name: string;
   /** The program it needs; undefined when npm brings it. */
   readonly program: string | undefined;
+  /** Ends with 0 where the program has what it needs; for packages of a language. */
+  readonly proof?: readonly [command: string, ...args: string[]];
   readonly run: (t: Test, access: ClientAccess) => Promise<void>;
 }
 

@@ -12,11 +12,16 @@ const run = promisify(execFile);
 const script = fileURLToPath(new URL('../interop/ceph-rgw.sh', import.meta.url));
 const programs = ['/usr/bin/radosgw', '/usr/bin/ceph-mon', '/usr/bin/ceph-osd', '/usr/bin/ceph-authtool'];
 
-/** A running Ceph. Buckets also answer at `BUCKET.localhost`. */
-export interface Ceph {
-  readonly port: number;
+export interface CephUser {
   readonly accessKey: string;
   readonly secretKey: string;
+}
+
+/** A running Ceph, and the keys of its first user. Buckets also answer at `BUCKET.localhost`. */
+export interface Ceph extends CephUser {
+  readonly port: number;
+  /** A second user, who may touch nothing of the first. */
+  readonly second: CephUser;
   stop(): Promise<void>;
 }
 
@@ -44,7 +49,11 @@ export async function startCeph(): Promise<Ceph> {
         .split(' ')
         .map((word) => word.split('=') as [string, string]),
     );
-    return { port, accessKey: words.get('access_key') ?? '', secretKey: words.get('secret_key') ?? '', stop };
+    const user = (suffix: string): CephUser => ({
+      accessKey: words.get(`access_key${suffix}`) ?? '',
+      secretKey: words.get(`secret_key${suffix}`) ?? '',
+    });
+    return { port, ...user(''), second: user('2'), stop };
   } catch (error) {
     await stop();
     throw error;
