@@ -61,7 +61,7 @@ storages: [{ name: backend, provider: other, endpoint: "127.0.0.1:${backendPort}
 );
 const sluice = await start(
   process.execPath,
-  ['src/main.ts', 'serve', '--config', join(folder, 'sluice.yaml')],
+  ['--max-semi-space-size=1', 'src/main.ts', 'serve', '--config', join(folder, 'sluice.yaml')],
   /Admin page/,
 );
 const client = new S3Client({

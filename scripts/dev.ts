@@ -2,7 +2,17 @@ import { spawn } from 'node:child_process';
 
 /** `npm run dev`: the gateway over the embedded store, restarted at each change, with the type checker beside it. */
 const commands = [
-  [process.execPath, ['--watch-path=src', '--watch-preserve-output', 'src/main.ts', 'serve', ...process.argv.slice(2)]],
+  [
+    process.execPath,
+    [
+      '--max-semi-space-size=1',
+      '--watch-path=src',
+      '--watch-preserve-output',
+      'src/main.ts',
+      'serve',
+      ...process.argv.slice(2),
+    ],
+  ],
   ['tsc', ['--noEmit', '--watch', '--preserveWatchOutput']],
 ] as const;
 
