@@ -1,5 +1,6 @@
 /**
- * Header fields: lower-case name to value. Repeated fields are joined with `, ` in arrival order.
+ * Header fields: lower-case name to value. Repeated fields are joined with `,` in arrival order,
+ * as signatures of both versions have them.
  * Values are latin1 strings, one character a byte, as `node:http` and undici both give and take them;
  * that keeps the bytes whole without knowing their charset.
  */
@@ -37,7 +38,7 @@ export function headersFromRaw(raw: readonly string[]): Map<string, string> {
     const name = (raw[index] ?? '').toLowerCase();
     const value = raw[index + 1] ?? '';
     const earlier = headers.get(name);
-    headers.set(name, earlier === undefined ? value : `${earlier}, ${value}`);
+    headers.set(name, earlier === undefined ? value : `${earlier},${value}`);
   }
   return headers;
 }

@@ -70,6 +70,16 @@ const ACCEPTED: readonly (readonly [title: string, bytes: Buffer])[] = [
       ),
     ),
   ],
+  ...[
+    ['V4', signHeader({ ...PUT, headers: { ...PUT.headers, 'x-amz-meta-a': 'one,two' } }, BY)] as const,
+    ['V2', signV2Header({ ...PUT, headers: { ...PUT.headers, 'x-amz-meta-a': 'one,two' } }, BY)] as const,
+  ].map(
+    ([version, request]) =>
+      [
+        `V06 a header given twice, signed by ${version} as one`,
+        edited(request, 'x-amz-meta-a: one,two', 'x-amz-meta-a: one\r\nX-Amz-Meta-A:  two '),
+      ] as const,
+  ),
   [
     'metadata in raw bytes',
     rawRequest(signHeader({ ...PUT, headers: { ...PUT.headers, 'x-amz-meta-a': 'Zo\u00c3\u00ab \u00ff' } }, BY)),
