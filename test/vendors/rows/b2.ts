@@ -1,0 +1,40 @@
+import type { StandInRow } from '../strictness.ts';
+import { AWS, MD5_ONLY, NO_CHECKSUM, NO_CHUNKS, NOT_IMPLEMENTED, refuse } from './base.ts';
+
+/** Backblaze B2 */
+export const b2: StandInRow = {
+  ...AWS,
+  host: 's3.us-west-004',
+  region: 'us-west-004',
+  regions: ['us-west-004'],
+  signedChunks: NO_CHUNKS,
+  trailers: refuse(400, 'InvalidArgument', "Unsupported value for 'x-amz-content-sha256': '{value}'"),
+  checksums: NO_CHECKSUM,
+  checksumMode: NO_CHECKSUM,
+  subresources: { names: ['tagging', 'policy'], refusal: NOT_IMPLEMENTED },
+  deleteDigest: MD5_ONLY,
+  minPart: 5_000_000,
+  maxPut: 5_000_000_000 - 1,
+  maxCopy: 5_000_000_000 - 1,
+  storageClasses: ['STANDARD'],
+  acls: ['private', 'public-read'],
+  locations: ['', 'us-west-004'],
+  answerHeaders: { 'x-amz-request-id': '{requestId}', 'x-amz-id-2': 'aWQgMg==', server: 'nginx' },
+  errorElements: {},
+  because: {
+    minPart: 'T: 5 MB',
+    v2: 'C: V4 only',
+    regions: '?: from the host; validated here',
+    signedChunks: '?: refused here',
+    trailers: 'R: many',
+    checksums: 'R: many',
+    checksumMode: 'R: many',
+    subresources: '?: refused here',
+    deleteDigest: 'I: a checksum is refused, so it must be Content-MD5',
+    conditions: 'R: said to work',
+    acls: 'C: private and public-read',
+    maxPut: 'T: strictly below 5 GB',
+    maxCopy: 'T: strictly below 5 GB',
+    chunkedTransfer: '?: refused here',
+  },
+};

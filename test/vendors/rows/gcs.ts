@@ -1,0 +1,52 @@
+import type { StandInRow } from '../strictness.ts';
+import { AWS, GiB, NOT_IMPLEMENTED, refuse } from './base.ts';
+
+/** Google Cloud Storage by its XML interface */
+export const gcs: StandInRow = {
+  ...AWS,
+  host: 'storage.googleapis',
+  region: 'auto',
+  regions: 'any',
+  v2: 'accepted',
+  signedChunks: refuse(403, 'SignatureDoesNotMatch', 'Invalid argument.'),
+  trailers: refuse(403, 'SignatureDoesNotMatch', 'Invalid argument.'),
+  chunkedTransfer: 'accepted',
+  checksums: refuse(400, 'ExcessHeaderValues', 'There are too many headers: {header}'),
+  unsignable: ['accept-encoding'],
+  parameters: ['x-id'],
+  headers: {
+    pattern: /^x-goog-/,
+    refusal: refuse(400, 'ExcessHeaderValues', 'x-amz and x-goog headers must not be mixed.'),
+  },
+  deleteDigest: {
+    accepts: ['content-md5', 'crc32'],
+    refusal: refuse(400, 'InvalidArgument', 'Missing required header Content-MD5 OR x-amz-checksum-crc32'),
+  },
+  conditions: 'ignored',
+  partCopy: NOT_IMPLEMENTED,
+  maxCopy: 5 * 1024 * GiB,
+  maxPut: 5 * 1024 * GiB,
+  storageClasses: ['STANDARD', 'NEARLINE', 'COLDLINE', 'ARCHIVE'],
+  locations: undefined,
+  ownBucket: refuse(409, 'BucketNameUnavailable', 'The requested bucket name is not available.'),
+  answerHeaders: { 'x-guploader-uploadid': '{requestId}', server: 'UploadServer' },
+  errorElements: { Details: '{resource}' },
+  because: {
+    regions: 'T: any',
+    maxPut: 'T: no limit beside that of an object',
+    maxCopy: 'T: rclone copies any size at once',
+    v2: 'T: HMAC keys',
+    signedChunks: 'T: no streaming signature',
+    trailers: 'R: 403',
+    checksums: 'R: ExcessHeaderValues or SignatureDoesNotMatch',
+    chunkedTransfer: 'T: taken as it is',
+    unsignable: 'T: a proxy layer rewrites it',
+    parameters: 'T: must be dropped',
+    headers: 'T: families are not mixed',
+    deleteDigest: 'C: one of both',
+    conditions: 'T: ignored under AWS signatures',
+    partCopy: 'T: there is none',
+    ownBucket: 'C: BucketNameUnavailable',
+    storageClasses: '?: the native names only, here',
+  },
+};

@@ -1,0 +1,42 @@
+import type { StandInRow } from '../strictness.ts';
+import { AWS, MD5_ONLY, NO_CHECKSUM, NO_CHUNKS, NO_V2, refuse } from './base.ts';
+
+/** Volcengine TOS */
+export const tos: StandInRow = {
+  ...AWS,
+  host: 'tos-s3-cn-beijing',
+  region: 'cn-beijing',
+  regions: ['cn-beijing'],
+  path: refuse(403, 'InvalidPathAccess', 'Forbidden path to access server.'),
+  v2: NO_V2,
+  signedChunks: NO_CHUNKS,
+  trailers: NO_CHUNKS,
+  chunkedTransfer: refuse(411, 'NoContentLength', 'The Content-Length header is required.'),
+  checksums: NO_CHECKSUM,
+  deleteDigest: MD5_ONLY,
+  conditions: 'ignored',
+  forbidOverwrite: 'x-tos-forbid-overwrite',
+  encodingType: 'ignored',
+  bucketNames: /^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/,
+  locations: undefined,
+  multipartETag: 'random',
+  answerHeaders: { 'x-tos-request-id': '{requestId}', 'x-tos-id-2': 'aWQgMg==', server: 'TosServer' },
+  errorElements: { RequestId: '{requestId}', HostId: '{bucket}.{host}', EC: '0000-00000000' },
+  errorHeaders: { 'x-amz-ec': '0000-00000000' },
+  because: {
+    path: 'C: virtual-hosted only',
+    regions: "C: a bucket answers on its own region's endpoint only",
+    v2: 'C: not supported; the code is not confirmed',
+    signedChunks: '?: no report; refused here',
+    trailers: '?: no report; refused here',
+    chunkedTransfer: '?: the code NoContentLength exists; refused here',
+    checksums: '?: refused here',
+    deleteDigest: '?: tools send it; demanded here',
+    conditions: '?: ignored here, as that is what loses data',
+    forbidOverwrite: '?: the spelling that the S3 host takes is not confirmed',
+    encodingType: '?: ignored and not echoed here',
+    multipartETag: '?: random here',
+    minPart: 'C: 5 MiB in the SDK',
+    maxCopy: 'C: 5 GB',
+  },
+};
