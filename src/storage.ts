@@ -47,17 +47,11 @@ export function connectionKey(config: StorageConfig): string {
  * Opens the store or the pool of connections that a storage's configuration names. Nothing is sent yet.
  * @throws Error when the folder cannot be used, or the CA file not be read
  */
-export async function openConnection(
-  config: StorageConfig,
-  dependencies: ConnectionDependencies,
-): Promise<Connection> {
+export async function openConnection(config: StorageConfig, dependencies: ConnectionDependencies): Promise<Connection> {
   return config.provider === 'filesystem' ? openFolder(config, dependencies) : openUpstream(config, dependencies);
 }
 
-async function openFolder(
-  config: FilesystemStorageConfig,
-  { log, now }: ConnectionDependencies,
-): Promise<Connection> {
+async function openFolder(config: FilesystemStorageConfig, { log, now }: ConnectionDependencies): Promise<Connection> {
   const store = await openFilesystemStore({ path: config.path, now, log: log.child({ storage: config.name }) });
   return {
     handler: serve(store),
@@ -67,14 +61,12 @@ async function openFolder(
   };
 }
 
-async function openUpstream(
-  config: S3StorageConfig,
-  { log, now }: ConnectionDependencies,
-): Promise<Connection> {
+async function openUpstream(config: S3StorageConfig, { log, now }: ConnectionDependencies): Promise<Connection> {
   // Loaded when first wanted: the embedded store starts a third faster without the HTTP client and the signer.
-  const [{ createTransport }, { forward }] = await Promise.all([
+  const [{ createTransport }, { forward }, { emulate }] = await Promise.all([
     import('./http/transport.ts'),
     import('./upstream/forward.ts'),
+    import('./upstream/emulate.ts'),
   ]);
   const target = resolveTarget(config, dialectOverrides(config));
   const transport = createTransport({
@@ -84,7 +76,10 @@ async function openUpstream(
   });
   const handler = forward(target, { transport, now, log: log.child({ storage: config.name }) });
   return {
-    handler: compose(handler, [retry({ retries: config.retries })]),
+    handler: compose(handler, [
+      ...emulate(target.dialect, { uploadPartSize: config.uploadPartSize, now }),
+      retry({ retries: config.retries }),
+    ]),
     place: `${config.protocol}://${config.endpoint}`,
     tokenKey: createSecretKey(createHash('sha256').update(`sluice tokens ${config.secretKey}`).digest()),
     close: () => transport.close(),

@@ -119,9 +119,37 @@ async function buffered(
   if (root === undefined || !roots.includes(root) || !isClosed(bytes, root)) {
     throw notS3(`with ${root ?? 'no document'} where ${roots[0]} was due`, response);
   }
-  headers.set('content-type', 'application/xml').set('content-length', String(bytes.byteLength));
-  return { status, headers, body: bytes };
+  const document = withoutAccounts(bytes, place.operation);
+  headers.set('content-type', 'application/xml').set('content-length', String(document.byteLength));
+  return { status, headers, body: document };
 }
+
+/** Documents that say who owns or made something. */
+const HAS_ACCOUNTS: ReadonlySet<OperationName> = new Set<OperationName>([
+  'GetBucketAcl',
+  'GetObjectAcl',
+  'ListBuckets',
+  'ListMultipartUploads',
+  'ListObjects',
+  'ListObjectsV2',
+  'ListObjectVersions',
+  'ListParts',
+]);
+/** Who owns everything, as far as clients learn. */
+const OWNER = 'sluice';
+
+/** Puts a name of ours in the place of the storage's accounts (facts E04). Texts hold no `<`, so no key can match. */
+function withoutAccounts(bytes: Uint8Array, operation: OperationName): Uint8Array {
+  const document = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (!HAS_ACCOUNTS.has(operation) || !ACCOUNT_MARKS.some((mark) => document.includes(mark))) return bytes;
+  const text = document.toString('latin1');
+  return Buffer.from(
+    text.replace(/<((?:[\w.-]+:)?(?:ID|DisplayName|EmailAddress))(?:\s[^<>]*)?>[^<]*</g, `<$1>${OWNER}<`),
+    'latin1',
+  );
+}
+
+const ACCOUNT_MARKS = ['ID>', 'DisplayName', 'EmailAddress'];
 
 async function readAnswer(response: IncomingResponse, limit: number): Promise<Uint8Array> {
   try {

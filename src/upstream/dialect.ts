@@ -34,13 +34,15 @@ export interface Dialect {
   readonly ifNoneMatch: ConditionalWrite;
   /** `If-Match` on a write. */
   readonly ifMatch: ConditionalWrite;
+  /** The operations on which the service heeds those two; on any other write a condition is refused with 501. */
+  readonly conditionalOperations: readonly ConditionalOperation[];
   /** The newest listing the service has. */
   readonly listVersion: 1 | 2;
   /** Whether `encoding-type=url` may be sent in a listing. */
   readonly encodingType: 'pass' | 'unsupported';
   /** Most keys in a page. */
   readonly maxKeys: number;
-  /** Most keys in one DeleteObjects. */
+  /** Most keys in one DeleteObjects; 1: the service has none, and each key is deleted by itself. */
   readonly maxDeleteKeys: number;
   /** Largest object in one PutObject. */
   readonly maxSinglePut: number;
@@ -58,17 +60,61 @@ export interface Dialect {
   readonly dotSegments: 'refuse' | 'allow';
   /** What CreateBucket says as LocationConstraint: the storage's region, or nothing. The client's region is made up. */
   readonly locationConstraint: 'region' | 'none';
+  /** Questions the service has no answer to: answered here, harmlessly, once the bucket or object was found to be there. */
+  readonly missing: readonly StandIn[];
+  /** S3's storage classes that the service calls otherwise. Others pass as they are. */
+  readonly storageClasses: Readonly<Record<string, string>>;
+  /** What the service wants behind every bucket name, such as an account's number; clients never see it. */
+  readonly bucketSuffix: string;
   /** Prefix of the service's own headers, whose S3 counterpart is filled from them where it is missing. */
   readonly nativeHeaders: string | undefined;
+  /** The service's own signature, for accounts that refuse those of AWS; needed by `signature: native`. */
+  readonly nativeSignature: NativeSignature | undefined;
 }
 
-export type Signature = 'v4' | 'v2';
+export type Signature = 'v4' | 'v2' | 'native';
+/** Operations that can be answered without the service. */
+export type StandIn =
+  | 'GetBucketLocation'
+  | 'GetBucketVersioning'
+  | 'GetBucketAcl'
+  | 'GetBucketTagging'
+  | 'GetObjectAcl'
+  | 'GetObjectTagging'
+  | 'GetObjectAttributes';
 export type Addressing = 'path' | 'virtual' | 'domain';
+
+/** Writes that can be made to depend on what is there. */
+export type ConditionalOperation =
+  | 'PutObject'
+  | 'CopyObject'
+  | 'CreateMultipartUpload'
+  | 'CompleteMultipartUpload'
+  | 'DeleteObject';
 
 export type ConditionalWrite =
   | { readonly by: 'native' }
   | { readonly by: 'header'; readonly name: string; readonly value: string }
   | { readonly by: 'refuse' };
+
+/** A signature built like V4 with other words, and the headers that belong to it. */
+export interface NativeSignature {
+  readonly algorithm: string;
+  /** Stands before the secret in the key derivation. */
+  readonly keyPrefix: string;
+  readonly service: string;
+  /** The last part of the scope. */
+  readonly terminator: string;
+  /** Takes the place of `x-amz-` in every request header. */
+  readonly headers: string;
+  /** Request headers whose new name is another one than by that rule, on buckets and on objects. */
+  readonly renamed: {
+    readonly bucket: Readonly<Record<string, string>>;
+    readonly object: Readonly<Record<string, string>>;
+  };
+  /** Storage classes under this signature, in place of the row's. */
+  readonly storageClasses: Readonly<Record<string, string>>;
+}
 
 export interface HostPattern {
   /** A host with `{region}` and `{account}` in place of one or more characters other than a dot. */

@@ -6,6 +6,7 @@ import { decodeHeaderText, type Headers } from '../s3/headers.ts';
 import type { Query } from '../s3/query.ts';
 import { encodeKey } from '../s3/uri.ts';
 import type { Signature } from './dialect.ts';
+import { signNative } from './sign-native.ts';
 import type { Target, TargetCredentials } from './target.ts';
 
 /** A request complete but for its signature. */
@@ -49,12 +50,17 @@ export function createSigner(target: Pick<Target, 'credentials' | 'region' | 'di
 
 type SignAt = (request: Unsigned, date: Date) => Promise<Headers>;
 
-const SIGNERS: Readonly<Record<Signature, (target: Pick<Target, 'credentials' | 'region'>) => SignAt>> = {
+const SIGNERS: Readonly<Record<Signature, (target: Pick<Target, 'credentials' | 'region' | 'dialect'>) => SignAt>> = {
   v4: signerV4,
   v2:
     ({ credentials }) =>
     async (request, date) =>
       signV2(request, credentials, date),
+  native: ({ credentials, region, dialect: { nativeSignature: words } }) => {
+    // A configuration without them is refused before (`targetFaults`).
+    if (words === undefined) throw new Error('the row has no native signature');
+    return async (request, date) => signNative(request, { words, credentials, region }, date);
+  },
 };
 
 /**

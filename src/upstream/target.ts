@@ -81,6 +81,9 @@ export function targetFaults(settings: TargetSettings, overrides: Partial<Dialec
       message: `${row.signature} is not accepted by ${settings.provider}; use ${row.signatures.join(' or ')}`,
     });
   }
+  if (row.signature === 'native' && row.signatures.includes('native') && row.nativeSignature === undefined) {
+    faults.push({ setting: 'signature', message: `${settings.provider} has no signature of its own; use v4` });
+  }
   if (!row.addressings.includes(row.addressing)) {
     faults.push({
       setting: 'addressing',

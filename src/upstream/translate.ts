@@ -5,7 +5,6 @@ import { hasDotSegment } from '../s3/address.ts';
 import { S3Error } from '../s3/error.ts';
 import type { Body, S3Request } from '../s3/message.ts';
 import { accessOf, bodyKind, type OperationName } from '../s3/operation.ts';
-import type { Query } from '../s3/query.ts';
 import { decodeUri } from '../s3/uri.ts';
 import { buildXml, MAX_XML_BYTES, parseXml, type XmlElement, type XmlNode } from '../s3/xml.ts';
 import { destinationOf } from './address.ts';
@@ -51,7 +50,7 @@ export async function translate(request: S3Request, target: Target): Promise<Tra
       origin,
       method: request.method,
       path,
-      query: translateQuery(requestQuery(request.query, request.operation), target),
+      query: requestQuery(request.query, request.operation),
       headers,
       bucket: request.bucket,
       key: request.key,
@@ -87,8 +86,10 @@ function refuseDotSegments({ key, headers }: S3Request, { dialect }: Target): vo
 function translateConditions({ operation }: S3Request, { dialect }: Target, headers: Map<string, string>): boolean {
   const access = operation === 'Unknown' ? undefined : accessOf(operation);
   if (access !== 'write' && access !== 'delete') return false;
-  const isGuarded = applyCondition('if-none-match', dialect.ifNoneMatch, headers);
-  return applyCondition('if-match', dialect.ifMatch, headers) || isGuarded;
+  const isHeeded = dialect.conditionalOperations.some((each) => each === operation);
+  const by = (write: ConditionalWrite): ConditionalWrite => (isHeeded ? write : { by: 'refuse' });
+  const isGuarded = applyCondition('if-none-match', by(dialect.ifNoneMatch), headers);
+  return applyCondition('if-match', by(dialect.ifMatch), headers) || isGuarded;
 }
 
 function applyCondition(name: string, write: ConditionalWrite, headers: Map<string, string>): boolean {
@@ -114,12 +115,6 @@ function stripChecksums(operation: OperationName, { dialect }: Target, headers: 
   for (const name of [...headers.keys()]) {
     if (name.startsWith('x-amz-checksum-') || name === 'x-amz-mp-object-size') headers.delete(name);
   }
-}
-
-function translateQuery(query: Query, { dialect }: Target): Query {
-  const kept = dialect.encodingType === 'pass' ? query : query.without((name) => name === 'encoding-type');
-  const maxKeys = Number(kept.get('max-keys') ?? 0);
-  return maxKeys > dialect.maxKeys ? kept.with('max-keys', String(dialect.maxKeys)) : kept;
 }
 
 async function outgoingBody(request: S3Request, target: Target, headers: Map<string, string>): Promise<Body> {

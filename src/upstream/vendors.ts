@@ -3,6 +3,7 @@ import type { Dialect } from './dialect.ts';
 const KiB = 1024;
 const MiB = 1024 * KiB;
 const GiB = 1024 * MiB;
+const TiB = 1024 * GiB;
 
 /**
  * What is believed of a service nobody described: the one shape that every service known here accepts.
@@ -23,6 +24,7 @@ const other: Dialect = {
   // A service that ignores a condition loses data for those who rely on it: refused unless known to be honoured.
   ifNoneMatch: { by: 'refuse' },
   ifMatch: { by: 'refuse' },
+  conditionalOperations: ['PutObject', 'CompleteMultipartUpload'],
   listVersion: 2,
   encodingType: 'pass',
   maxKeys: 1000,
@@ -36,7 +38,12 @@ const other: Dialect = {
   etag: 'opaque',
   dotSegments: 'refuse',
   locationConstraint: 'none',
+  // Newer than most services; its answer is made of a HEAD.
+  missing: ['GetObjectAttributes'],
+  storageClasses: {},
+  bucketSuffix: '',
   nativeHeaders: undefined,
+  nativeSignature: undefined,
 };
 
 /** Amazon S3. https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html */
@@ -58,13 +65,18 @@ const aws: Dialect = {
   contentMd5OnXml: 'optional',
   ifNoneMatch: { by: 'native' },
   ifMatch: { by: 'native' },
+  // CopyObject and DeleteObject since 2025: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+  conditionalOperations: ['PutObject', 'CompleteMultipartUpload', 'CopyObject', 'DeleteObject'],
   etag: 'aws',
   locationConstraint: 'region',
+  missing: [],
 };
 
 /** Alibaba Cloud OSS. https://www.alibabacloud.com/help/en/oss/developer-reference/compatibility-with-amazon-s3 */
 const oss: Dialect = {
   ...other,
+  // Dedicated and government regions refuse AWS signatures: "Only support authorization for OSS4-HMAC-SHA256".
+  signatures: ['v4', 'v2', 'native'],
   // Path style: 403 SecondLevelDomainForbidden. New accounts must use a domain bound to the bucket (since 2025-03-20).
   addressing: 'virtual',
   addressings: ['virtual', 'domain'],
@@ -81,8 +93,28 @@ const oss: Dialect = {
   region: 'cn-hangzhou',
   // If-None-Match answers 501; this header works through the S3 endpoint but not on versioned buckets; conflict is 409.
   ifNoneMatch: { by: 'header', name: 'x-oss-forbid-overwrite', value: 'true' },
+  // The header must be on Create and on Complete; a client tells its condition on Complete only, so that one is guarded.
+  conditionalOperations: ['PutObject', 'CopyObject', 'CreateMultipartUpload', 'CompleteMultipartUpload'],
   minPart: 100 * KiB,
+  // Not in the list of operations above.
+  missing: ['GetBucketVersioning', 'GetBucketTagging', 'GetObjectTagging', 'GetObjectAttributes'],
   nativeHeaders: 'x-oss-',
+  // https://www.alibabacloud.com/help/en/oss/developer-reference/recommend-to-use-signature-version-4
+  nativeSignature: {
+    algorithm: 'OSS4-HMAC-SHA256',
+    keyPrefix: 'aliyun_v4',
+    service: 'oss',
+    terminator: 'aliyun_v4_request',
+    headers: 'x-oss-',
+    renamed: {
+      bucket: { 'x-amz-acl': 'x-oss-acl' },
+      object: {
+        'x-amz-acl': 'x-oss-object-acl',
+        'x-amz-server-side-encryption-aws-kms-key-id': 'x-oss-server-side-encryption-key-id',
+      },
+    },
+    storageClasses: { STANDARD: 'Standard', STANDARD_IA: 'IA', GLACIER: 'Archive', DEEP_ARCHIVE: 'ColdArchive' },
+  },
 };
 
 /** Tencent Cloud COS. https://www.tencentcloud.com/document/product/436/32537 */
@@ -103,7 +135,11 @@ const cos: Dialect = {
   ifNoneMatch: { by: 'header', name: 'x-cos-forbid-overwrite', value: 'true' },
   // rclone pins V1.
   listVersion: 1,
+  // On Put, Copy, Create and Complete (cos-go-sdk-v5).
+  conditionalOperations: ['PutObject', 'CopyObject', 'CreateMultipartUpload', 'CompleteMultipartUpload'],
   minPart: 1 * MiB,
+  // The archive class has another name (rclone).
+  storageClasses: { GLACIER: 'ARCHIVE' },
   nativeHeaders: 'x-cos-',
 };
 
@@ -115,6 +151,10 @@ const kodo: Dialect = {
   // Documented as missing in both listings.
   encodingType: 'unsupported',
   locationConstraint: 'region',
+  // Not in the list of operations above.
+  missing: ['GetBucketVersioning', 'GetObjectAttributes'],
+  // The class for rare access has another name, in the same list.
+  storageClasses: { STANDARD_IA: 'LINE' },
 };
 
 /** Huawei Cloud OBS. https://support.huaweicloud.com/obs_faq/obs_faq_0274.html */
@@ -164,8 +204,9 @@ const minio: Dialect = {
   contentMd5OnXml: 'required',
   ifNoneMatch: { by: 'native' },
   ifMatch: { by: 'native' },
-  maxSinglePut: 5 * 1024 * GiB,
+  maxSinglePut: 5 * TiB,
   etag: 'aws',
+  missing: [],
 };
 
 /** Ceph's S3 gateway. https://docs.ceph.com/en/latest/radosgw/s3/ */
@@ -193,9 +234,21 @@ const r2: Dialect = {
   ifMatch: { by: 'native' },
   // More than about 700 keys end in InternalError (opendal).
   maxDeleteKeys: 700,
+  // Copies have a header of their own for it.
+  conditionalOperations: ['PutObject'],
+  // 4.995 GiB, in whole bytes: https://developers.cloudflare.com/r2/platform/limits/
   maxSinglePut: 5_363_340_410,
   maxCopy: 5_363_340_410,
   partSizes: 'equal',
+  // Documented as not there: https://developers.cloudflare.com/r2/api/s3/api/
+  missing: [
+    'GetBucketAcl',
+    'GetBucketVersioning',
+    'GetBucketTagging',
+    'GetObjectAcl',
+    'GetObjectTagging',
+    'GetObjectAttributes',
+  ],
   locationConstraint: 'region',
 };
 
@@ -217,6 +270,8 @@ const gcs: Dialect = {
   region: 'auto',
   // Conditions stay refused: under SigV4 they are ignored.
   uploadPartCopy: 'missing',
+  // Without parts to copy by, the whole copy has no limit (rclone).
+  maxCopy: 5 * TiB,
   nativeHeaders: 'x-goog-',
 };
 

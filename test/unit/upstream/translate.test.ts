@@ -55,13 +55,27 @@ t.test("a bucket is made in the storage's region, not in the client's", async (t
   t.equal(regional.bodyLength, regional.body instanceof Uint8Array ? regional.body.byteLength : -1);
 });
 
-t.test('list parameters stay within what the storage takes', async (t) => {
-  const list = (query: string) => s3Request({ method: 'GET', bucket: 'b', query });
-  const place = target('http', { encodingType: 'unsupported', maxKeys: 100 });
-  const { query } = await translate(list('list-type=2&max-keys=1000&encoding-type=url&prefix='), place);
-  t.equal(query.toString(), 'list-type=2&max-keys=100&prefix');
-  const kept = await translate(list('max-keys=7&encoding-type=url'), target('http'));
-  t.equal(kept.query.toString(), 'max-keys=7&encoding-type=url');
+t.test('a condition is heeded, said otherwise or refused, by operation; never dropped', async (t) => {
+  const guard = { by: 'header', name: 'x-guard', value: 'yes' } as const;
+  const headers = { 'if-none-match': '*' };
+  const copy = { ...headers, 'x-amz-copy-source': '/b/a' };
+  const said = async (parts: Partial<RequestParts>, dialect: Partial<Dialect>) => {
+    const translated = await translate(put(parts), target('http', dialect)).catch(({ code }: { code: string }) => code);
+    if (typeof translated === 'string') return translated;
+    return [translated.headers.get('if-none-match'), translated.headers.get('x-guard'), translated.hasNativeGuard];
+  };
+  const native = { ifNoneMatch: { by: 'native' } } as const;
+  t.same(await said({ headers }, native), ['*', undefined, false]);
+  t.same(await said({ headers }, { ifNoneMatch: guard }), [undefined, 'yes', true]);
+  t.equal(await said({ headers }, { ifNoneMatch: { by: 'refuse' } }), 'NotImplemented');
+  t.equal(await said({ headers: { 'if-none-match': '"e"' } }, { ifNoneMatch: guard }), 'NotImplemented');
+  t.equal(await said({ headers: copy, body: null }, native), 'NotImplemented', 'CopyObject is not in the list');
+  const all = { ...native, conditionalOperations: ['CopyObject'] } as const;
+  t.same(await said({ headers: copy, body: null }, all), ['*', undefined, false]);
+  t.equal(await said({ headers, query: 'partNumber=1&uploadId=u' }, native), 'NotImplemented');
+  const complete = { method: 'POST', query: 'uploadId=u', headers, body: '<CompleteMultipartUpload/>' };
+  t.same(await said(complete, { ifNoneMatch: guard }), [undefined, 'yes', true]);
+  t.same(await said({ method: 'GET', headers, body: null }, { ifNoneMatch: guard }), ['*', undefined, false], 'a read');
 });
 
 t.test('H20 a body that the operation does not have stays here', async (t) => {

@@ -1,0 +1,77 @@
+import { createHash } from 'node:crypto';
+import { S3Error } from '../../s3/error.ts';
+import { unquoteEtag } from '../../s3/etag.ts';
+import { TransportFailure } from '../../s3/failure.ts';
+import type { Handler, Layer, S3Request, S3Response } from '../../s3/message.ts';
+import { childText, MAX_XML_BYTES, parseXml } from '../../s3/xml.ts';
+import { dropBody, readBody } from '../body.ts';
+import type { Dialect } from '../dialect.ts';
+import { ACCESS_HEADERS, answerXml, ask, pick } from './ask.ts';
+
+const MAX_COMPLETE_BYTES = 4 * MAX_XML_BYTES;
+
+/**
+ * A CompleteMultipartUpload whose answer got lost may have been done all the same; a second one is then told that there
+ * is no such upload. Where ETags are made as AWS makes them, the object tells: if it is the one that these parts give,
+ * the upload was completed, and that is the answer (facts R21).
+ */
+export function lostComplete({ etag }: Pick<Dialect, 'etag'>): Layer {
+  return (next) => async (received) => {
+    if (received.operation !== 'CompleteMultipartUpload' || etag !== 'aws') return next(received);
+    const document = await readBody(received.body, MAX_COMPLETE_BYTES, 'MaxMessageLengthExceeded');
+    const request = { ...received, body: document, bodyLength: document.byteLength };
+    try {
+      return await next(request);
+    } catch (error) {
+      const due = mayHaveBeenDone(error) ? etagOfParts(document) : undefined;
+      const found = due === undefined ? undefined : await etagOfObject(request, next);
+      if (found === undefined || found.etag !== due) throw error;
+      return { ...completed(request, due), headers: new Map([...completed(request, due).headers, ...found.headers]) };
+    }
+  };
+}
+
+function mayHaveBeenDone(error: unknown): boolean {
+  if (!(error instanceof S3Error)) return false;
+  return error.code === 'NoSuchUpload' || (error.cause instanceof TransportFailure && error.cause.phase === 'exchange');
+}
+
+/** The MD5 over the parts' MD5s, and their number. Undefined when an ETag of a part is no MD5. */
+function etagOfParts(document: Uint8Array): string | undefined {
+  const parts = parseXml(document, 'CompleteMultipartUpload').children.filter(({ name }) => name === 'Part');
+  const hash = createHash('md5');
+  for (const part of parts) {
+    const etag = unquoteEtag((childText(part, 'ETag') ?? '').trim());
+    if (!/^[0-9a-f]{32}$/.test(etag)) return undefined;
+    hash.update(etag, 'hex');
+  }
+  return parts.length === 0 ? undefined : `${hash.digest('hex')}-${parts.length}`;
+}
+
+async function etagOfObject(
+  request: S3Request,
+  next: Handler,
+): Promise<{ readonly etag: string; readonly headers: ReadonlyMap<string, string> } | undefined> {
+  try {
+    const head = ask(request, { operation: 'HeadObject', headers: pick(request.headers, ACCESS_HEADERS) });
+    const { headers, body } = await next(head);
+    dropBody(body);
+    return { etag: unquoteEtag(headers.get('etag') ?? ''), headers: pick(headers, /^x-amz-version-id$/) };
+  } catch (error) {
+    // Whatever it is, it does not show that the upload was completed; the first error is the one to tell.
+    if (error instanceof S3Error) return undefined;
+    throw error;
+  }
+}
+
+function completed({ bucket, key }: S3Request, etag: string): S3Response {
+  return answerXml([
+    'CompleteMultipartUploadResult',
+    [
+      ['Location', `/${bucket}/${key}`],
+      ['Bucket', bucket],
+      ['Key', key],
+      ['ETag', `"${etag}"`],
+    ],
+  ]);
+}
