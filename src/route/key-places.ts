@@ -26,16 +26,15 @@ export interface KeyPlaces {
   readonly query?: Readonly<Record<string, QueryPlace>>;
   /** The request document holds keys in `Delete/Object/Key`. */
   readonly hasKeysInBody?: true;
+  /** For every target: also where no name differs, documents tell the vendor, its accounts and its tokens. */
   readonly answer?: CompiledShape<AnswerPlace>;
-  /** A successful answer is replaced: all that it says is the vendor's accounts or place. */
+  /** A successful answer is replaced, as all that it says is the vendor's: accounts where names differ, its place always. */
   readonly standIn?: 'acl' | 'location';
   /**
    * The query parameter that skips the key that equals the storage's prefix. To the client that would be the empty
    * key, which no request can name.
    */
   readonly skip?: string;
-  /** The answer holds opaque tokens or the storage's address, so it is edited for every target. */
-  readonly isAlwaysEdited?: true;
 }
 
 const OWNER = { ID: 'owner', DisplayName: 'owner' } as const;
@@ -134,7 +133,6 @@ export const KEY_PLACES: Readonly<Record<KnownOperation, KeyPlaces>> = {
   },
   ListMultipartUploads: {
     rewritten: 'works',
-    isAlwaysEdited: true,
     query: { prefix: 'prefix', 'key-marker': 'key', 'upload-id-marker': 'upload-marker' },
     skip: 'key-marker',
     answer: shape({
@@ -164,7 +162,6 @@ export const KEY_PLACES: Readonly<Record<KnownOperation, KeyPlaces>> = {
   },
   ListObjectsV2: {
     rewritten: 'works',
-    isAlwaysEdited: true,
     query: { prefix: 'prefix', 'start-after': 'key', 'continuation-token': 'token' },
     skip: 'start-after',
     answer: shape({
@@ -216,14 +213,12 @@ export const KEY_PLACES: Readonly<Record<KnownOperation, KeyPlaces>> = {
   SelectObjectContent: works,
   CreateMultipartUpload: {
     rewritten: 'works',
-    isAlwaysEdited: true,
     answer: shape({
       InitiateMultipartUploadResult: { Bucket: 'bucket', Key: 'object-key', UploadId: 'upload', ...CHECKSUMS },
     }),
   },
   CompleteMultipartUpload: {
     ...onUpload,
-    isAlwaysEdited: true,
     answer: shape({
       CompleteMultipartUploadResult: {
         Location: 'location',
@@ -238,7 +233,6 @@ export const KEY_PLACES: Readonly<Record<KnownOperation, KeyPlaces>> = {
   AbortMultipartUpload: onUpload,
   ListParts: {
     ...onUpload,
-    isAlwaysEdited: true,
     answer: shape({
       ListPartsResult: {
         Bucket: 'bucket',

@@ -31,15 +31,15 @@ export async function rewriteAnswer(response: S3Response, request: S3Request, ma
     }
     throw await errorOf(response, request);
   }
-  const answer = withLocation(
-    { ...response, headers: rewritten ? safeHeaders(response.headers) : response.headers },
+  const answer = withRegion(
+    withLocation({ ...response, headers: rewritten ? safeHeaders(response.headers) : response.headers }, request),
     request,
   );
-  if (rewritten && places.standIn !== undefined) {
+  if (places.standIn === 'location' || (rewritten && places.standIn !== undefined)) {
     discard(response.body);
     return xmlAnswer(STAND_INS[places.standIn]);
   }
-  if (places.answer === undefined || !(rewritten || places.isAlwaysEdited) || response.body === null) return answer;
+  if (places.answer === undefined || response.body === null) return answer;
   const text = await readAnswer(answer);
   if (text === '') return answer;
   // Complete and copies begin to answer 200 before they know how they end.
@@ -118,11 +118,10 @@ function toClient(text: string, shape: CompiledShape<AnswerPlace>, request: S3Re
         return coding.encode(request.query.get(place.slice('asked '.length)) ?? '');
     }
   };
-  const others = isRewritten(target) ? 'drop' : 'keep';
   const enter = (name: string): void => {
     if (name === 'Upload') listedKey = undefined;
   };
-  const edited = editXml(text, { shape, edit, enter, others });
+  const edited = editXml(text, { shape, edit, enter, others: 'drop' });
   if (dropped === 0) return edited;
   return edited.replace(/<KeyCount>(\d+)</, (_, count: string) => `<KeyCount>${Math.max(0, Number(count) - dropped)}<`);
 }
@@ -160,6 +159,12 @@ function withLocation(response: S3Response, request: S3Request): S3Response {
   if (request.operation === 'CreateBucket') headers.set('location', `/${request.bucket ?? ''}`);
   else headers.delete('location');
   return { ...response, headers };
+}
+
+/** Clients look for it to learn where to sign for; any region is taken here, so the storage's own stays behind. */
+function withRegion(response: S3Response, request: S3Request): S3Response {
+  if (request.operation !== 'HeadBucket') return response;
+  return { ...response, headers: new Map(response.headers).set('x-amz-bucket-region', 'us-east-1') };
 }
 
 const STAND_INS = {

@@ -17,8 +17,7 @@ const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024;
 
 /**
  * Gives a storage its own bucket names and keys, and clients theirs, one to one, everywhere the operation has them.
- * Object bytes pass as streams. For a target without prefix or other name only opaque tokens, `Location` and the copy
- * source are touched.
+ * Object bytes pass as streams; documents are edited for every target, so that none tells the vendor.
  *
  * An answer that cannot be mapped back - a key without the prefix, a broken document - becomes InternalError, and
  * nothing of it is sent.
