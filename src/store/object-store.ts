@@ -86,6 +86,8 @@ export interface ObjectDescription extends ObjectPlace, ObjectAttributes {
   readonly checksum: Checksum | undefined;
   /** Sizes of the parts it was completed from; undefined for an object written in one piece. */
   readonly parts: readonly PartInfo[] | undefined;
+  /** How many tags it has, where a store tells only that; `tags` is empty then. */
+  readonly tagCount?: number;
 }
 
 export interface PartInfo {
@@ -102,6 +104,8 @@ export interface GetObjectInput extends ObjectPlace {
   /** Held against the object before any byte is read. A read answers PreconditionFailed or NotModified. */
   readonly conditions: Conditions;
   readonly headOnly: boolean;
+  /** The checksums of the object's parts are wanted, which a store may have to fetch. */
+  readonly hasPartChecksums?: boolean;
 }
 
 export interface GetObjectOutput {

@@ -10,22 +10,31 @@ import { objectContract } from './suite/objects.ts';
 import { readContract } from './suite/reads.ts';
 import { writeContract } from './suite/writes.ts';
 
+const PARTS = {
+  buckets: bucketContract,
+  objects: objectContract,
+  reads: readContract,
+  writes: writeContract,
+  deletion: deletionContract,
+  listing: listingContract,
+  multipart: multipartContract,
+  'multipart checksums': multipartChecksumContract,
+};
+
+export type ContractPart = keyof typeof PARTS;
+
 /**
  * What any handler that stands for a store must do, by what a client sees of it.
  * @param start gives a handler over an empty store, which it closes with the test's teardown
+ * @param options `without` names the one part that is checked elsewhere, as it takes long on this store
  */
-export async function handlerContract(t: Test, start: (t: Test) => Promise<Handler>): Promise<void> {
-  const parts = {
-    buckets: bucketContract,
-    objects: objectContract,
-    reads: readContract,
-    writes: writeContract,
-    deletion: deletionContract,
-    listing: listingContract,
-    multipart: multipartContract,
-    'multipart checksums': multipartChecksumContract,
-  };
-  for (const [name, contract] of Object.entries(parts)) {
+export async function handlerContract(
+  t: Test,
+  start: (t: Test) => Promise<Handler>,
+  { without }: { readonly without?: ContractPart } = {},
+): Promise<void> {
+  for (const [name, contract] of Object.entries(PARTS)) {
+    if (name === without) continue;
     await t.test(name, async (t) => contract(t, clientOf(await start(t))));
   }
 }

@@ -37,7 +37,8 @@ function objectHeaders(object: ObjectDescription): Map<string, string> {
     ['accept-ranges', 'bytes'],
   ]);
   if (object.storageClass !== 'STANDARD') headers.set('x-amz-storage-class', object.storageClass);
-  if (object.tags.length > 0) headers.set('x-amz-tagging-count', String(object.tags.length));
+  const tagCount = object.tagCount ?? object.tags.length;
+  if (tagCount > 0) headers.set('x-amz-tagging-count', String(tagCount));
   for (const [name, value] of object.userMetadata) headers.set(`x-amz-meta-${name}`, value);
   return headers;
 }

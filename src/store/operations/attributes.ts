@@ -28,7 +28,8 @@ export const attributeOperations = {
     refuseUnsupported(headers);
     const wanted = parseWanted(headers.get(WANTED));
     const conditions = parseConditions(headers);
-    const read = { range: undefined, partNumber: undefined, conditions, headOnly: true };
+    const hasPartChecksums = wanted.has('ObjectParts');
+    const read = { range: undefined, partNumber: undefined, conditions, headOnly: true, hasPartChecksums };
     const { object } = await store.getObject({ ...placeOf(request), ...read }, request.signal);
     const nodes = Object.entries(ATTRIBUTES).flatMap(([name, write]) => {
       const node = wanted.has(name) ? write(object, headers) : undefined;

@@ -1,0 +1,125 @@
+import { createHash } from 'node:crypto';
+import { S3Error } from '../../s3/error.ts';
+import { assemblePartChecksum } from '../multipart-checksum.ts';
+import type { CompleteMultipartUploadInput, WrittenObject } from '../object-store.ts';
+import { readAttributes } from './attributes.ts';
+import { type Blob, checksumOf } from './blob.ts';
+import { checkContainer } from './buckets.ts';
+import type { Context } from './context.ts';
+import { finishStaged } from './finishing.ts';
+import { blobName } from './names.ts';
+import { nativeConditions } from './native-conditions.ts';
+import { readParts, type StoredPart } from './parts.ts';
+import { findBlob } from './reading.ts';
+import type { PartRun } from './record.ts';
+import { stagingOf } from './uploads.ts';
+
+/** https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html */
+const MIN_PART_BYTES = 5 * 1024 * 1024;
+
+/** Makes the object of the parts listed. A client that asks again, or whose answer was lost, gets the same answer. */
+export async function completeUpload(
+  context: Context,
+  input: CompleteMultipartUploadInput,
+  signal: AbortSignal,
+): Promise<WrittenObject> {
+  checkContainer(input.bucket);
+  const { client, uploads } = context;
+  let staging: Blob;
+  try {
+    staging = await uploads.look(input, signal);
+  } catch (error) {
+    const done = await completedBefore(context, input, error, signal);
+    if (done === undefined) throw error;
+    return done;
+  }
+  const place = stagingOf(input);
+  const parts = chooseParts(await readParts(client, place, signal), input);
+  const size = parts.reduce((sum, part) => sum + part.size, 0);
+  if (input.expectedSize !== undefined && input.expectedSize !== size) {
+    const message = `The parts have ${size} bytes together, and x-amz-mp-object-size says ${input.expectedSize}.`;
+    throw new S3Error('InvalidRequest', { message });
+  }
+  const sums = parts.map((part) => ({ value: part.checksum?.value, size: part.size }));
+  const checksum = assemblePartChecksum(staging.record.upload?.checksum, sums, input.expectedChecksum);
+  const conditions = await nativeConditions(context, input, input.conditions, signal);
+  const etag = multipartEtag(parts);
+  const multipart = { etag, size, parts: runsOf(parts), uploadId: input.uploadId };
+  const attributes = {
+    ...readAttributes(staging.properties, staging.metadata, staging.record),
+    storageClass: staging.record.storageClass ?? 'STANDARD',
+    tags: staging.record.tags ?? [],
+    hasTags: context.hasTags,
+    record: { multipart, ...(checksum && { checksum: { ...checksum, etag } }) },
+  };
+  const lastModified = await finishStaged(
+    context,
+    { bucket: input.bucket, key: input.key, staging: place.blob },
+    {
+      blocks: parts.flatMap((part) => part.blocks),
+      attributes,
+      contentMd5: undefined,
+      conditions,
+      upload: staging.record.upload,
+    },
+    signal,
+  );
+  uploads.forget(input);
+  return { etag, lastModified, checksum };
+}
+
+/** The object that this upload has become; undefined when it has not. */
+async function completedBefore(
+  { client }: Context,
+  { bucket, key, uploadId }: CompleteMultipartUploadInput,
+  error: unknown,
+  signal: AbortSignal,
+): Promise<WrittenObject | undefined> {
+  if (!(error instanceof S3Error) || error.code !== 'NoSuchUpload') return undefined;
+  const blob = await findBlob(client, bucket, blobName(key), signal);
+  if (blob?.record.multipart?.uploadId !== uploadId || blob.record.multipart.etag !== blob.etag) return undefined;
+  return { etag: blob.etag, lastModified: blob.lastModified, checksum: checksumOf(blob) };
+}
+
+function chooseParts(stored: readonly StoredPart[], input: CompleteMultipartUploadInput): StoredPart[] {
+  const byNumber = new Map(stored.map((part) => [part.partNumber, part]));
+  const chosen = input.parts.map(({ partNumber, etag, checksum }) => {
+    const part = byNumber.get(partNumber);
+    const isSame = checksum === undefined || part?.checksum === undefined || part.checksum.value === checksum.value;
+    if (part === undefined || part.etag !== etag || !isSame) {
+      const detail = { UploadId: input.uploadId, PartNumber: String(partNumber), ETag: etag };
+      throw new S3Error('InvalidPart', { detail });
+    }
+    return part;
+  });
+  for (const part of chosen.slice(0, -1)) {
+    if (part.size >= MIN_PART_BYTES) continue;
+    throw new S3Error('EntityTooSmall', {
+      detail: {
+        ProposedSize: String(part.size),
+        MinSizeAllowed: String(MIN_PART_BYTES),
+        PartNumber: String(part.partNumber),
+        ETag: part.etag,
+      },
+    });
+  }
+  return chosen;
+}
+
+/** MD5 over the parts' MD5s, a dash and their number. */
+function multipartEtag(parts: readonly StoredPart[]): string {
+  const md5 = createHash('md5');
+  for (const part of parts) md5.update(part.etag, 'hex');
+  return `${md5.digest('hex')}-${parts.length}`;
+}
+
+/** Sizes in runs of equal ones, as clients cut all but the last part alike. */
+function runsOf(parts: readonly StoredPart[]): PartRun[] {
+  const runs: [number, number, number][] = [];
+  for (const { partNumber, size } of parts) {
+    const run = runs.at(-1);
+    if (run !== undefined && run[2] === size && run[0] + run[1] === partNumber) run[1]++;
+    else runs.push([partNumber, 1, size]);
+  }
+  return runs;
+}

@@ -1,0 +1,97 @@
+import { childText, type XmlElement } from '../../s3/xml.ts';
+import type { Checksum, ObjectPlace, PartInfo } from '../object-store.ts';
+import { type BlockId, unpackBlockId } from './block-id.ts';
+import type { AzureClient } from './client.ts';
+import type { BlobAddress } from './copy-blob.ts';
+import { blobName } from './names.ts';
+
+/** A part that has arrived whole. */
+export interface StoredPart {
+  readonly partNumber: number;
+  readonly size: number;
+  /** MD5, hex. */
+  readonly etag: string;
+  readonly lastModified: Date;
+  readonly checksum: Checksum | undefined;
+  /** Ids to commit, in order; none for an empty part. */
+  readonly blocks: readonly string[];
+}
+
+interface ListedBlock {
+  readonly id: string;
+  readonly size: number;
+  readonly told: BlockId;
+}
+
+/** The parts of an upload that are there, by number. Of one that was sent more than once, the one begun last. */
+export async function readParts(client: AzureClient, place: BlobAddress, signal?: AbortSignal): Promise<StoredPart[]> {
+  const attempts = Map.groupBy(
+    await readBlocks(client, place, 'all', signal),
+    ({ told }) => `${told.partNumber} ${told.attempt} ${told.random.toString('hex')}`,
+  );
+  const newest = new Map<number, StoredPart>();
+  for (const blocks of attempts.values()) {
+    const part = partOf(blocks);
+    const rival = part && newest.get(part.partNumber);
+    if (part !== undefined && (rival === undefined || rival.lastModified <= part.lastModified)) {
+      newest.set(part.partNumber, part);
+    }
+  }
+  return [...newest.values()].sort((a, b) => a.partNumber - b.partNumber);
+}
+
+/** The checksums of an object's parts, from the blocks that it still consists of. */
+export async function partChecksums(
+  { client }: { readonly client: AzureClient },
+  { bucket, key }: ObjectPlace,
+  parts: readonly PartInfo[],
+  whole: Checksum | undefined,
+  signal: AbortSignal,
+): Promise<readonly PartInfo[]> {
+  if (whole === undefined) return parts;
+  const blocks = await readBlocks(client, { container: bucket, blob: blobName(key) }, 'committed', signal);
+  const sums = new Map(blocks.map(({ told }) => [told.partNumber, told.last?.checksum]));
+  return parts.map((part) => {
+    const sum = sums.get(part.partNumber);
+    return sum === undefined ? part : { ...part, checksum: { ...sum, type: 'FULL_OBJECT' as const } };
+  });
+}
+
+/** Undefined while its last block is missing, or any before it. */
+function partOf(blocks: readonly ListedBlock[]): StoredPart | undefined {
+  const sorted = [...blocks].sort((a, b) => a.told.sequence - b.told.sequence);
+  const final = sorted.at(-1);
+  const last = final?.told.last;
+  if (final === undefined || last === undefined || final.told.sequence !== sorted.length - 1) return undefined;
+  return {
+    partNumber: final.told.partNumber,
+    size: last.isEmpty ? 0 : sorted.reduce((sum, { size }) => sum + size, 0),
+    etag: last.md5,
+    lastModified: new Date(final.told.attempt),
+    checksum: last.checksum && { ...last.checksum, type: 'FULL_OBJECT' },
+    blocks: last.isEmpty ? [] : sorted.map(({ id }) => id),
+  };
+}
+
+async function readBlocks(
+  client: AzureClient,
+  place: BlobAddress,
+  type: 'all' | 'committed',
+  signal: AbortSignal | undefined,
+): Promise<ListedBlock[]> {
+  const query = { comp: 'blocklist', blocklisttype: type };
+  const root = await client.document({ method: 'GET', ...place, query, signal });
+  // One that is committed and was sent again is in both lists, and the same.
+  const blocks = new Map<string, ListedBlock>();
+  for (const block of root.children.flatMap((list) => list.children)) {
+    const read = blockOf(block);
+    if (read !== undefined) blocks.set(read.id, read);
+  }
+  return [...blocks.values()];
+}
+
+function blockOf(element: XmlElement): ListedBlock | undefined {
+  const id = childText(element, 'Name') ?? '';
+  const told = unpackBlockId(id);
+  return told && { id, size: Number(childText(element, 'Size')), told };
+}

@@ -1,0 +1,73 @@
+import type { Transport } from '../../http/transport.ts';
+import type { ObjectStore } from '../object-store.ts';
+import type { AzureAccount } from './account.ts';
+import { bucketMethods, checkContainer } from './buckets.ts';
+import { type AzureLog, createAzureClient } from './client.ts';
+import type { Context } from './context.ts';
+import { copyObject } from './copying.ts';
+import { deleteObject } from './deleting.ts';
+import { listObjects } from './listing.ts';
+import { multipartMethods } from './multipart.ts';
+import { getObject } from './reading.ts';
+import { getTagging, putTagging } from './tagging.ts';
+import { Uploads } from './uploads.ts';
+import { putObject } from './writing.ts';
+
+export interface AzureStoreOptions {
+  readonly account: AzureAccount;
+  /** Closed with the store. */
+  readonly transport: Transport;
+  readonly now: () => Date;
+  readonly log: AzureLog;
+  /** Most further attempts of a request after the first. */
+  readonly retries: number;
+}
+
+/**
+ * A store in an account of Azure Blob Storage: buckets are containers, objects are block blobs. Everything it knows is
+ * in the account, so that any number of gateways may work on one, and may be stopped at any time. Nothing is sent yet.
+ */
+export function openAzureStore({ account, transport, now, log, retries }: AzureStoreOptions): ObjectStore {
+  const client = createAzureClient({ account, transport, now, log, retries });
+  const context: Context = {
+    client,
+    now: () => now().getTime(),
+    hasTags: mayTag(account),
+    uploads: new Uploads(client),
+  };
+  return {
+    ...bucketMethods(context),
+    ...multipartMethods(context),
+    async listObjects(input) {
+      return listObjects(context, input);
+    },
+    async getObject(input, signal) {
+      checkContainer(input.bucket);
+      return getObject(context, input, signal);
+    },
+    async putObject(input, signal) {
+      return putObject(context, input, signal);
+    },
+    async copyObject(input, signal) {
+      checkContainer(input.bucket);
+      checkContainer(input.source.bucket);
+      return copyObject(context, input, signal);
+    },
+    deleteObject: (input) => deleteObject(context, input),
+    async getObjectTagging(place) {
+      checkContainer(place.bucket);
+      return getTagging(context, place);
+    },
+    async putObjectTagging(place, tags) {
+      checkContainer(place.bucket);
+      return putTagging(context, place, tags);
+    },
+    close: () => transport.close(),
+  };
+}
+
+/** Whether the credential extends to tags: a SAS needs `t` among its permissions, in itself or in its policy. */
+function mayTag({ credential }: AzureAccount): boolean {
+  if (credential.kind !== 'sas') return true;
+  return /(?:^|&)sp=[a-z]*t/.test(credential.token);
+}

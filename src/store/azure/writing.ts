@@ -1,0 +1,182 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { hasConditions } from '../../s3/conditions.ts';
+import { S3Error } from '../../s3/error.ts';
+import type { Checksum, PutObjectInput, WrittenObject } from '../object-store.ts';
+import { attributeHeaders, metadataHeaders } from './attributes.ts';
+import { writtenAt } from './blob.ts';
+import { stageBlocks } from './blocks.ts';
+import { BodyReader } from './body-reader.ts';
+import { checkContainer } from './buckets.ts';
+import type { Context } from './context.ts';
+import { azureStatus } from './errors.ts';
+import { finishStaged, newStagingName } from './finishing.ts';
+import { blobName } from './names.ts';
+import { type NativeConditions, nativeConditions } from './native-conditions.ts';
+import { findBlob } from './reading.ts';
+import type { BlobRecord } from './record.ts';
+
+/** Bodies up to this size are read first: they can be sent again, and their checksum goes along in one request. */
+export const SMALL = 256 * 1024;
+/** The most that Azure takes as one blob, 5000 MiB; S3 takes 5 GiB. */
+const MAX_PUT = 5000 * 1024 * 1024;
+
+/** Writes an object: in one request, but for sizes that Azure does not take so. */
+export async function putObject(context: Context, input: PutObjectInput, signal: AbortSignal): Promise<WrittenObject> {
+  const md5 = createHash('md5');
+  const reader = new BodyReader(input.body, signal, (chunk) => md5.update(chunk));
+  try {
+    checkContainer(input.bucket);
+    const conditions = await nativeConditions(context, input, input.conditions, signal);
+    const { length } = input;
+    if (length !== undefined && length > SMALL && length <= MAX_PUT) {
+      return await putStream(context, input, { reader, length, md5: () => md5.digest('hex') }, conditions, signal);
+    }
+    if (length === undefined || length <= SMALL) {
+      const bytes = await reader.read(length ?? SMALL);
+      if (length !== undefined || bytes.byteLength < SMALL) {
+        if (length !== undefined && bytes.byteLength < length) throw new S3Error('IncompleteBody');
+        await reader.expectEnd();
+        return await putBytes(context, input, bytes, conditions, signal);
+      }
+      return await putBlocks(context, input, { reader, begun: bytes, md5 }, conditions, signal);
+    }
+    return await putBlocks(context, input, { reader, begun: Buffer.alloc(0), md5 }, conditions, signal);
+  } finally {
+    reader.close();
+  }
+}
+
+async function putBytes(
+  context: Context,
+  input: PutObjectInput,
+  bytes: Buffer,
+  conditions: NativeConditions,
+  signal: AbortSignal,
+): Promise<WrittenObject> {
+  const digest = createHash('md5').update(bytes).digest();
+  const etag = digest.toString('hex');
+  const checksum = sentChecksum(input);
+  const nonce = randomBytes(9).toString('base64url');
+  const record: BlobRecord = { nonce, ...(checksum && { checksum: { ...checksum, etag } }) };
+  try {
+    const headers = await context.client.head({
+      method: 'PUT',
+      container: input.bucket,
+      blob: blobName(input.key),
+      headers: {
+        'x-ms-blob-type': 'BlockBlob',
+        'content-md5': digest.toString('base64'),
+        ...attributeHeaders({ ...input, record, hasTags: context.hasTags }),
+        ...conditions,
+      },
+      body: bytes,
+      isRepeatable: true,
+      signal,
+    });
+    return { etag, lastModified: writtenAt(headers), checksum };
+  } catch (error) {
+    const status = azureStatus(error);
+    if (!hasConditions(input.conditions) || (status !== 409 && status !== 412)) throw error;
+    // An attempt whose answer was lost may be what the next one ran into.
+    const blob = await findBlob(context.client, input.bucket, blobName(input.key), signal);
+    if (blob?.record.nonce !== nonce) throw error;
+    return { etag, lastModified: blob.lastModified, checksum };
+  }
+}
+
+interface StreamedBody {
+  readonly reader: BodyReader;
+  readonly length: number;
+  /** Of all bytes; hex. */
+  readonly md5: () => string;
+}
+
+async function putStream(
+  context: Context,
+  input: PutObjectInput,
+  { reader, length, md5 }: StreamedBody,
+  conditions: NativeConditions,
+  signal: AbortSignal,
+): Promise<WrittenObject> {
+  const place = { container: input.bucket, blob: blobName(input.key) };
+  const attributes = { ...input, record: {}, hasTags: context.hasTags };
+  const headers = await context.client.head({
+    method: 'PUT',
+    ...place,
+    headers: { 'x-ms-blob-type': 'BlockBlob', ...attributeHeaders(attributes), ...conditions },
+    body: reader.whole(length),
+    bodyLength: length,
+    signal,
+  });
+  const etag = md5();
+  const stored = headers.get('content-md5');
+  if (stored !== undefined && Buffer.from(stored, 'base64').toString('hex') !== etag) {
+    await context.client.head({ method: 'DELETE', ...place, headers: { 'if-match': headers.get('etag') }, signal });
+    throw new S3Error('ServiceUnavailable', { cause: new Error('Azure stored other bytes than were sent') });
+  }
+  const checksum = sentChecksum(input);
+  if (checksum === undefined) return { etag, lastModified: writtenAt(headers), checksum };
+  // Known only now that the body has ended. Should the object be replaced meanwhile, it has a checksum of its own.
+  try {
+    const record = { checksum: { ...checksum, etag } };
+    const kept = await context.client.head({
+      method: 'PUT',
+      ...place,
+      query: { comp: 'metadata' },
+      headers: { ...metadataHeaders({ ...attributes, record }), 'if-match': headers.get('etag') },
+      isRepeatable: true,
+      signal,
+    });
+    return { etag, lastModified: writtenAt(kept), checksum };
+  } catch (error) {
+    if (azureStatus(error) !== 412 && azureStatus(error) !== 404) throw error;
+    return { etag, lastModified: writtenAt(headers), checksum };
+  }
+}
+
+interface BlockedBody {
+  readonly reader: BodyReader;
+  /** Bytes that were read already. */
+  readonly begun: Buffer;
+  readonly md5: ReturnType<typeof createHash>;
+}
+
+/** What is too large for one request, or of unknown size, goes in blocks to a blob of its own and is copied when whole. */
+async function putBlocks(
+  context: Context,
+  input: PutObjectInput,
+  { reader, begun, md5 }: BlockedBody,
+  conditions: NativeConditions,
+  signal: AbortSignal,
+): Promise<WrittenObject> {
+  const staging = newStagingName(context.now());
+  const blocks = await stageBlocks(context.client, { container: input.bucket, blob: staging }, reader, {
+    begun,
+    length: input.length,
+    signal,
+  });
+  const digest = md5.digest();
+  const etag = digest.toString('hex');
+  const checksum = sentChecksum(input);
+  const lastModified = await finishStaged(
+    context,
+    { bucket: input.bucket, key: input.key, staging },
+    {
+      blocks,
+      attributes: {
+        ...input,
+        record: checksum === undefined ? {} : { checksum: { ...checksum, etag } },
+        hasTags: context.hasTags,
+      },
+      contentMd5: digest.toString('base64'),
+      conditions,
+    },
+    signal,
+  );
+  return { etag, lastModified, checksum };
+}
+
+function sentChecksum(input: PutObjectInput): Checksum | undefined {
+  const sent = input.checksum();
+  return sent && { ...sent, type: 'FULL_OBJECT' };
+}
