@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { type AdminServer, type StorageSummary, startAdmin } from './admin/server.ts';
 import { authenticate } from './auth/authenticate.ts';
+import { openConfiguredCache } from './cache/configured.ts';
 import { adminListen, parseListen } from './config/listen.ts';
 import type { Config } from './config/schema.ts';
 import { Generation, type GenerationDependencies, type Storage } from './generation.ts';
@@ -40,7 +41,8 @@ export interface Gateway {
  */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { log, metrics, now } = options;
-  const dependencies: GenerationDependencies = { log, now, authenticate };
+  const cache = openConfiguredCache({ log, now });
+  const dependencies: GenerationDependencies = { log, now, authenticate, cache: cache.of };
   let current = await Generation.open(options.config, dependencies, undefined);
   const { config } = options;
   let server: GatewayServer | undefined;
@@ -48,6 +50,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const close = async () => {
     await server?.close(current.config.drainSeconds * 1000);
     await admin?.close();
+    await cache.close();
     await current.retire();
   };
   try {

@@ -1,9 +1,11 @@
 import type { authenticate } from './auth/authenticate.ts';
+import type { Cache } from './cache/cache.ts';
+import { cacheRules } from './cache/configured.ts';
 import type { Config, StorageConfig } from './config/schema.ts';
 import { peerFilter } from './http/peer-filter.ts';
 import type { ServerSettings } from './http/server.ts';
 import type { Logger } from './observe/log.ts';
-import { buildCatalog } from './route/catalog.ts';
+import { buildCatalog, type Target } from './route/catalog.ts';
 import { route } from './route/router.ts';
 import { compose, type Handler, type Layer } from './s3/message.ts';
 import { type Connection, connectionKey, openConnection } from './storage.ts';
@@ -12,6 +14,8 @@ export interface GenerationDependencies {
   readonly log: Logger;
   readonly now: () => Date;
   readonly authenticate: typeof authenticate;
+  /** The cache, which outlives generations; undefined when no bucket of the configuration wants one and none did so far. */
+  readonly cache: (config: Config) => Promise<Cache | undefined>;
 }
 
 /** A configured storage with the way to it. */
@@ -36,6 +40,7 @@ export class Generation {
     config: Config,
     connections: ReadonlyMap<string, SharedConnection>,
     dependencies: GenerationDependencies,
+    cache: Cache | undefined,
   ) {
     this.config = config;
     this.#connections = connections;
@@ -45,7 +50,7 @@ export class Generation {
     });
     const layers = [this.#count(), authenticateBy(config, dependencies)];
     this.settings = {
-      handler: compose(routeOf(config, this.storages, dependencies), layers),
+      handler: compose(routeOf(this, dependencies, cache), layers),
       domains: config.domains.map((domain) => domain.replace(/:\d+$/, '').toLowerCase()),
       isTrustedProxy: peerFilter(config.trustedProxies),
     };
@@ -61,6 +66,7 @@ export class Generation {
     previous: Generation | undefined,
   ): Promise<Generation> {
     const connections = new Map<string, SharedConnection>();
+    const cache = await dependencies.cache(config);
     try {
       for (const storage of config.storages) {
         const key = connectionKey(storage);
@@ -69,7 +75,7 @@ export class Generation {
         kept?.hold();
         connections.set(key, kept ?? new SharedConnection(await openConnection(storage, dependencies)));
       }
-      return new Generation(config, connections, dependencies);
+      return new Generation(config, connections, dependencies, cache);
     } catch (error) {
       await releaseAll(connections);
       throw error;
@@ -146,7 +152,11 @@ function authenticateBy(config: Config, dependencies: GenerationDependencies): L
   });
 }
 
-function routeOf(config: Config, storages: readonly Storage[], { log, now }: GenerationDependencies): Handler {
+function routeOf(
+  { config, storages }: Pick<Generation, 'config' | 'storages'>,
+  { log, now }: GenerationDependencies,
+  cache: Cache | undefined,
+): Handler {
   const catalog = buildCatalog({
     credentials: config.credentials,
     buckets: config.buckets,
@@ -156,5 +166,19 @@ function routeOf(config: Config, storages: readonly Storage[], { log, now }: Gen
       tokenKey: connection.tokenKey,
     })),
   });
-  return route(catalog, { log, now, created: now() });
+  const layersFor = cache && cacheLayers(cache, config, storages);
+  return route(catalog, { log, now, created: now(), ...(layersFor && { layersFor }) });
+}
+
+/** Also a bucket that is not cached gets a layer: what is written there may be cached under another name. */
+function cacheLayers(cache: Cache, config: Config, storages: readonly Storage[]): (target: Target) => readonly Layer[] {
+  const rules = cacheRules(config);
+  const places = new Map(storages.map(({ config: { name }, connection }) => [name, connection.place]));
+  const there = Map.groupBy(places.keys(), (name) => places.get(name));
+  return ({ storage, bucket, prefix, clientBucket, cache: ruleSet }) => {
+    const place = places.get(storage) ?? '';
+    const storagesThere = there.get(place) ?? [];
+    const own = ruleSet === undefined ? undefined : rules.get(ruleSet);
+    return [cache.layer({ storage, place, bucket, prefix, clientBucket, rules: own, storagesThere })];
+  };
 }

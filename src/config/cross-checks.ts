@@ -1,3 +1,4 @@
+import { PRESETS } from '../cache/presets.ts';
 import { peerFilter } from '../http/peer-filter.ts';
 
 /** One thing wrong in a configuration. `path` leads to it, as in `storages[0].endpoint`. */
@@ -29,6 +30,7 @@ export function crossCheck(content: unknown): ConfigIssue[] {
     ...defaults(sections.storages),
     ...callers(sections),
     ...proxies(root.trustedProxies),
+    ...ruleSets(sections.buckets, toEntry(toEntry(root.cache).ruleSets)),
   ];
 }
 
@@ -107,6 +109,25 @@ function proxies(list: unknown): ConfigIssue[] {
       return [{ path: ['trustedProxies', index], message: `is not an address or CIDR range: ${entry}` }];
     }
   });
+}
+
+/** Where a bucket's cache rules come from. A rule set named like a preset would leave it open which one is meant. */
+function ruleSets(buckets: readonly Entry[], own: Entry): ConfigIssue[] {
+  const isPreset = (name: string) => name === 'off' || Object.hasOwn(PRESETS, name);
+  const taken = Object.keys(own).filter(isPreset);
+  return [
+    ...taken.map((name) => ({ path: ['cache', 'ruleSets', name], message: 'is the name of a preset' })),
+    ...buckets.flatMap(({ cache }, index) =>
+      typeof cache !== 'string' || isPreset(cache) || Object.hasOwn(own, cache)
+        ? []
+        : [
+            {
+              path: ['buckets', index, 'cache'],
+              message: `no rule set is named ${cache} (presets: ${Object.keys(PRESETS).join(', ')}, or off)`,
+            },
+          ],
+    ),
+  ];
 }
 
 /** Keeps every place, so that indexes still are those of the file. */

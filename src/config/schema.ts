@@ -115,6 +115,7 @@ const bucketEntry = z.strictObject({
   bucket: bucketName.optional().describe("The storage's bucket; by default its own `bucket`, else the same name."),
   prefix: prefix.default('').describe('Goes before every key, behind the prefix of the storage.'),
   anonymous: z.literal('read').optional().describe('Objects can be read without credentials.'),
+  cache: name.optional().describe('A preset, or the name of a rule set in `cache.ruleSets`; off, or left out: never.'),
   pool: z
     .strictObject({
       size: z.int().min(1).max(10_000),
@@ -123,6 +124,28 @@ const bucketEntry = z.strictObject({
     })
     .optional()
     .describe("Spreads keys over several buckets by Overture Score's formula."),
+});
+
+const cacheRule = z
+  .strictObject({
+    match: z.string().min(1).describe('Glob over the key: * and ? stop at /, ** does not. The first match counts.'),
+    mode: z.enum(['revalidate', 'immutable', 'ttl', 'exclusive', 'bypass']),
+    maxAge: duration.optional().describe('An answer of the storage needs no asking again for so long.'),
+    staleIfError: duration
+      .optional()
+      .describe(
+        'While the storage cannot be reached, what it confirmed so long ago at most is served; 7d unless given.',
+      ),
+  })
+  .refine(({ mode, maxAge }) => mode !== 'ttl' || maxAge !== undefined, {
+    path: ['maxAge'],
+    error: 'is what ttl needs',
+  });
+
+const cache = z.strictObject({
+  memory: size.default(512 * 2 ** 20).describe('For small objects.'),
+  ruleSets: z.record(name, z.array(cacheRule).min(1)).default({}).describe('Rules of your own, by name.'),
+  verify: z.number().min(0).max(1).default(0.001).describe('Share of unasked hits that is checked afterwards.'),
 });
 
 export const configSchema = z
@@ -139,6 +162,7 @@ export const configSchema = z
     credentials: z.array(credential).default([]),
     storages: z.array(z.discriminatedUnion('provider', [s3Storage, filesystemStorage])).min(1),
     buckets: z.array(bucketEntry).default([]),
+    cache: cache.prefault({}),
     admin: z
       .strictObject({
         listen: hostPort.optional().describe('127.0.0.1, one port above the S3 port, unless given.'),
@@ -160,3 +184,4 @@ export type StorageConfig = Config['storages'][number];
 export type S3StorageConfig = Extract<StorageConfig, { accessKey: string }>;
 export type FilesystemStorageConfig = Extract<StorageConfig, { provider: 'filesystem' }>;
 export type BucketConfig = Config['buckets'][number];
+export type CacheConfig = Config['cache'];

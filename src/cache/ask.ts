@@ -1,0 +1,164 @@
+import { S3Error } from '../s3/error.ts';
+import type { S3Response } from '../s3/message.ts';
+import {
+  type Description,
+  describe,
+  isNotModified,
+  isSameVersion,
+  markOf,
+  mayBeKept,
+  type VersionMark,
+} from './description.ts';
+import { Fill } from './fill.ts';
+import { isIntact } from './integrity.ts';
+import type { KeyState, Outcome } from './key-state.ts';
+import { dropBody, type Origin, toStream } from './origin.ts';
+import type { Call, Shared } from './shared.ts';
+import type { Draft } from './store.ts';
+
+/**
+ * Finds out which version is the current one, together with all who want to know. A request uses only an answer that was
+ * asked for after it came: an older one may show what was overwritten before. So one question is under way, and one more
+ * waits for all that came since.
+ */
+export function ask(state: KeyState, call: Call, origin: Origin, shared: Shared): Promise<Outcome> {
+  if (state.next !== undefined) return state.next;
+  if (state.asking === undefined) return begin(state, call, origin, shared);
+  const next = state.asking.then(
+    () => begin(state, call, origin, shared),
+    () => begin(state, call, origin, shared),
+  );
+  state.next = next;
+  return next;
+}
+
+function begin(state: KeyState, call: Call, origin: Origin, shared: Shared): Promise<Outcome> {
+  state.next = undefined;
+  shared.states.hold(call.id);
+  const asking = askNow(state, call, origin, shared).finally(() => {
+    if (state.asking === asking) state.asking = undefined;
+    shared.states.release(call.id);
+  });
+  state.asking = asking;
+  return asking;
+}
+
+async function askNow(state: KeyState, call: Call, origin: Origin, shared: Shared): Promise<Outcome> {
+  const { store, recorder } = shared;
+  const { epoch } = state;
+  const isQuiet = state.writes === 0;
+  const moment: Moment = { askedAt: shared.now(), epoch, isCurrent: () => isQuiet && state.epoch === epoch };
+  const filling = fillOf(state);
+  const stored = store.find(call.id);
+  const known = filling === undefined ? stored : markOf(filling.description);
+  const response = await answerOf(origin, known, shared).catch(async (error: unknown) => {
+    if (isAbsent(error)) {
+      if (stored !== undefined) await store.drop(stored);
+      if (call.rule.mode === 'exclusive' && moment.isCurrent()) shared.absent.set(call.id, true);
+    }
+    throw error;
+  });
+  const found = response.status === 304 ? undefined : describe(response.headers);
+  if (
+    known !== undefined &&
+    (response.status === 304 || (found !== undefined && isSameVersion(markOf(found), known)))
+  ) {
+    dropBody(response.body);
+    if (filling !== undefined) return { kind: 'fill', fill: filling, isNew: false };
+    if (stored !== undefined) {
+      if (moment.isCurrent()) store.validated(stored, moment.askedAt);
+      return { kind: 'stored', stored };
+    }
+  }
+  if (known !== undefined) recorder.count('revalidationsChanged');
+  if (stored !== undefined) await store.drop(stored);
+  const fill = found && beginFill(response, found, { call, origin, shared });
+  if (fill === undefined) {
+    dropBody(response.body);
+    return { kind: 'uncacheable' };
+  }
+  shared.states.hold(call.id);
+  shared.background(keepWhenWhole(fill, { state, call, shared, moment }));
+  if (moment.isCurrent()) state.fill = { fill: fill.fill, epoch, askedAt: moment.askedAt };
+  return { kind: 'fill', fill: fill.fill, isNew: true };
+}
+
+/** When a question was asked, and whether nothing was written since. */
+interface Moment {
+  readonly askedAt: number;
+  readonly epoch: number;
+  readonly isCurrent: () => boolean;
+}
+
+/** The fill under way that a new request may still join. */
+export function fillOf(state: KeyState): Fill | undefined {
+  return state.fill?.epoch === state.epoch && !state.fill.fill.isFailed ? state.fill.fill : undefined;
+}
+
+async function answerOf(origin: Origin, known: VersionMark | undefined, { recorder }: Shared): Promise<S3Response> {
+  if (known === undefined) return origin.get();
+  recorder.count('revalidations');
+  const response = await origin.get(known.etag);
+  return response.status !== 304 || isNotModified(response.headers, known) ? response : origin.get();
+}
+
+interface BegunFill {
+  readonly fill: Fill;
+  readonly draft: Draft;
+}
+
+/** Undefined when the object may not be kept, or there is no room now. */
+function beginFill(
+  response: S3Response,
+  description: Description,
+  { call, origin, shared }: { readonly call: Call; readonly origin: Origin; readonly shared: Shared },
+): BegunFill | undefined {
+  if (!mayBeKept(description) || !shared.store.fits(description.size)) {
+    shared.uncacheable.set(call.id, true);
+    return undefined;
+  }
+  const draft = shared.store.draft(call.name, description.size);
+  if (draft === undefined) return undefined;
+  shared.recorder.count('fills');
+  const fill = new Fill({
+    description,
+    draft,
+    first: toStream(response.body),
+    fetchRange: (start, end) => origin.range(description.etag, start, end),
+    onBytes: (count) => shared.recorder.fetched(call.rule.label, count),
+  });
+  return { fill, draft };
+}
+
+interface KeepContext {
+  readonly state: KeyState;
+  readonly call: Call;
+  readonly shared: Shared;
+  readonly moment: Moment;
+}
+
+/** Makes the fill's bytes the stored version when all are there, right, and not overtaken by a write. Never rejects. */
+async function keepWhenWhole({ fill, draft }: BegunFill, { state, call, shared, moment }: KeepContext): Promise<void> {
+  const { recorder, log } = shared;
+  const { description } = fill;
+  const { askedAt, isCurrent } = moment;
+  try {
+    await fill.finished;
+    if (isCurrent() && !(await isIntact(description, draft))) throw new Error('the bytes do not match the ETag');
+    const isKept =
+      isCurrent() && (await draft.keep({ description, validatedAt: askedAt, isConfirmed: true, isCurrent }));
+    recorder.count(isKept ? 'fillsKept' : 'fillsOvertaken');
+  } catch (err) {
+    recorder.count('fillsFailed');
+    log.info({ err, storage: call.name.storage }, 'a fill was given up');
+  } finally {
+    if (state.fill?.fill === fill) state.fill = undefined;
+    fill.release();
+    shared.states.release(call.id);
+  }
+}
+
+/** Whether the storage says that the object is not there. */
+export function isAbsent(error: unknown): boolean {
+  return error instanceof S3Error && error.status === 404;
+}

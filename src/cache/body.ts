@@ -1,0 +1,134 @@
+import { Readable } from 'node:stream';
+import type { ByteRange } from '../s3/range.ts';
+import { BLOCK_BYTES, type Content } from './content.ts';
+import type { Fill } from './fill.ts';
+
+/** Where bytes of one version come from. */
+export interface Source {
+  /** Bytes from `position` on, at least one and none beyond `end`, which is included. @throws Error */
+  read(position: number, end: number): Promise<Uint8Array>;
+  close(): void;
+}
+
+export interface BodyOptions {
+  readonly source: Source;
+  readonly range: ByteRange;
+  /** Bytes from the range's start that were read already. */
+  readonly head: Uint8Array;
+  /** Gives the rest from the storage when the source fails: exactly this version, both ends included. */
+  readonly resume: (position: number, end: number) => Promise<Readable>;
+  /** Told when the source failed. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+/** A kept version's bytes. */
+export function contentSource(content: Content): Source {
+  return {
+    read: async (position, end) => {
+      const index = Math.floor(position / BLOCK_BYTES);
+      const start = index * BLOCK_BYTES;
+      const block = await content.read(index);
+      return position === start && end + 1 >= start + block.length
+        ? block
+        : block.subarray(position - start, end + 1 - start);
+    },
+    close: () => content.close(),
+  };
+}
+
+/** The bytes of a fill, as they come. It is held until `close`. */
+export function fillSource(fill: Fill): Source {
+  fill.hold();
+  return { read: (position, end) => fill.read(position, end), close: () => fill.release() };
+}
+
+/**
+ * The body of an answer out of the cache. What the cache cannot give - a damaged file, a disk that fails, a fill that
+ * broke off - comes from the storage, from the byte where it is missing. Only when that fails too does the body fail:
+ * it never just ends.
+ */
+export class CachedBody extends Readable {
+  readonly #options: BodyOptions;
+  readonly #end: number;
+  #position: number;
+  #head: Uint8Array | undefined;
+  #rest: Readable | undefined;
+  #isClosed = false;
+
+  constructor(options: BodyOptions) {
+    super({ highWaterMark: BLOCK_BYTES });
+    this.#options = options;
+    this.#position = options.range.start;
+    this.#end = options.range.end;
+    this.#head = options.head;
+  }
+
+  override _read(): void {
+    if (this.#rest !== undefined) {
+      this.#rest.resume();
+      return;
+    }
+    const head = this.#head;
+    this.#head = undefined;
+    if (head !== undefined) this.#deliver(head);
+    else void this.#next();
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    this.#close();
+    this.#rest?.on('error', () => undefined).destroy();
+    callback(error);
+  }
+
+  async #next(): Promise<void> {
+    try {
+      this.#deliver(await this.#options.source.read(this.#position, this.#end));
+    } catch (error) {
+      if (this.destroyed) return;
+      this.#options.onFailure(error);
+      await this.#resume();
+    }
+  }
+
+  #deliver(bytes: Uint8Array): void {
+    if (this.destroyed) return;
+    this.#position += bytes.length;
+    this.push(bytes);
+    if (this.#position <= this.#end) return;
+    this.#close();
+    this.push(null);
+  }
+
+  async #resume(): Promise<void> {
+    this.#close();
+    try {
+      const rest = await this.#options.resume(this.#position, this.#end);
+      if (this.destroyed) {
+        rest.on('error', () => undefined).destroy();
+        return;
+      }
+      this.#rest = rest;
+      rest
+        .on('data', (bytes: Uint8Array) => {
+          this.#position += bytes.length;
+          if (!this.push(bytes)) rest.pause();
+        })
+        .once('error', (error) => this.destroy(error))
+        .once('end', () => {
+          if (this.#position === this.#end + 1) this.push(null);
+          else this.destroy(new Error(`the storage broke off before byte ${this.#end}`));
+        })
+        .once('close', () => {
+          if (!rest.readableEnded) this.destroy(new Error('the storage broke off'));
+        });
+    } catch (error) {
+      this.destroy(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  #close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#options.source.close();
+  }
+}

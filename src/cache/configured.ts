@@ -1,0 +1,54 @@
+import type { Config } from '../config/schema.ts';
+import type { Cache } from './cache.ts';
+import { PRESETS } from './presets.ts';
+import { compileRules, type RuleSet } from './rules.ts';
+import type { CacheLog } from './shared.ts';
+
+/** The cache that configurations ask for: opened when the first one does, and kept through all that follow. */
+export interface ConfiguredCache {
+  /** @throws Error when its folder cannot be used */
+  of(config: Config): Promise<Cache | undefined>;
+  /** The cache as it is now. */
+  current(): Cache | undefined;
+  close(): Promise<void>;
+}
+
+export function openConfiguredCache(dependencies: {
+  readonly log: CacheLog;
+  readonly now: () => Date;
+}): ConfiguredCache {
+  let opened: Promise<Cache> | undefined;
+  let current: Cache | undefined;
+  return {
+    of: async (config) => {
+      if (opened === undefined && !config.buckets.some(({ cache }) => cache !== undefined && cache !== 'off')) {
+        return undefined;
+      }
+      opened ??= open(config, dependencies);
+      try {
+        current = await opened;
+      } catch (error) {
+        opened = undefined;
+        throw error;
+      }
+      return current;
+    },
+    current: () => current,
+    close: async () => current?.close(),
+  };
+}
+
+async function open(
+  { cache }: Config,
+  { log, now }: { readonly log: CacheLog; readonly now: () => Date },
+): Promise<Cache> {
+  // Loaded when first wanted: a gateway without a cache starts without it.
+  const { openCache } = await import('./cache.ts');
+  return openCache({ memory: cache.memory, verify: cache.verify, log, now });
+}
+
+/** The rule sets of a configuration, presets among them, by name; none for `off`. */
+export function cacheRules({ cache }: Pick<Config, 'cache'>): ReadonlyMap<string, RuleSet> {
+  const sets = { ...PRESETS, ...cache.ruleSets };
+  return new Map(Object.entries(sets).map(([name, rules]) => [name, compileRules(name, rules)]));
+}

@@ -1,0 +1,164 @@
+import { parseCopySource } from '../s3/copy-source.ts';
+import { S3Error } from '../s3/error.ts';
+import type { Handler, Layer, S3Request, S3Response } from '../s3/message.ts';
+import { childText, parseXml } from '../s3/xml.ts';
+import { type CacheResult, RESULT_HEADER } from './answer.ts';
+import { readDocument } from './document.ts';
+import { type ObjectName, objectId } from './identity.ts';
+import { concernOf, isForAll } from './operations.ts';
+import { readObject } from './read.ts';
+import type { Rule, RuleSet } from './rules.ts';
+import type { Shared } from './shared.ts';
+import { createUploadWrites, type ObjectWrite } from './upload-writes.ts';
+import type { Uploads } from './uploads.ts';
+import { writeThrough } from './write.ts';
+
+/** One bucket of clients, as far as the cache is concerned. */
+export interface CachePlace {
+  readonly storage: string;
+  /** Where the storage is: a URL or a folder. */
+  readonly place: string;
+  /** As the storage knows it. */
+  readonly bucket: string;
+  /** Goes before every key of the client. */
+  readonly prefix: string;
+  readonly clientBucket: string;
+  /** Undefined where nothing is cached; writes count there all the same, for others may reach the same objects. */
+  readonly rules: RuleSet | undefined;
+  /** All storages at that place, this one included: what is written through one is seen through the others. */
+  readonly storagesThere: readonly string[];
+}
+
+/** The cache around one place: between authorisation, so that a hit is allowed like a miss, and the storage. */
+export function cacheLayer(place: CachePlace, shared: Shared, uploads: Uploads): Layer {
+  const nameOf = (key: string): ObjectName => ({
+    storage: place.storage,
+    place: place.place,
+    bucket: place.bucket,
+    key: place.prefix + key,
+  });
+  const idsOf = (key: string): string[] => {
+    const own = nameOf(key);
+    const others = place.storagesThere.filter((storage) => storage !== place.storage);
+    return [own, ...others.map((storage) => ({ ...own, storage }))].map(objectId);
+  };
+  const writes = createUploadWrites(shared, uploads);
+  const writeOf = (request: S3Request, next: Handler, key: string): ObjectWrite => ({
+    request,
+    next,
+    name: nameOf(key),
+    ids: idsOf(key),
+    rule: place.rules?.(key),
+  });
+  return (next) => (request) => {
+    const key = request.key ?? '';
+    const write = (): ObjectWrite => writeOf(request, next, key);
+    const concern = concernOf(request);
+    switch (concern) {
+      case 'none':
+        return next(request);
+      case 'read':
+        return place.rules === undefined
+          ? next(request)
+          : read(request, next, { name: nameOf(key), rule: place.rules(key), shared });
+      case 'write':
+        return writeThrough(idsOf(key), shared, () => next(request));
+      case 'put':
+        return writes.put(write());
+      case 'copy':
+        return writes.copy(write(), sourceOf(request, place, nameOf));
+      case 'complete':
+        return writes.complete(write());
+      case 'delete':
+        return writes.delete(write());
+      case 'delete-many':
+        return deleteMany(request, next, idsOf, shared);
+      case 'part':
+        return writes.part(write());
+      case 'abort':
+        uploads.forget(`${idsOf(key)[0]} ${request.query.get('uploadId') ?? ''}`);
+        return next(request);
+      case 'bucket':
+        return onBucket(place, shared, () => next(request));
+      default:
+        return concern satisfies never;
+    }
+  };
+}
+
+interface ReadContext {
+  readonly name: ObjectName;
+  readonly rule: Rule;
+  readonly shared: Shared;
+}
+
+async function read(request: S3Request, next: Handler, { name, rule, shared }: ReadContext): Promise<S3Response> {
+  const isBypassed = rule.mode === 'bypass' || !isForAll(request);
+  const count = (result: CacheResult, bytes: number) => {
+    request.notes.set('cache', result);
+    shared.recorder.request(rule.label, request.method, result, bytes);
+  };
+  try {
+    const call = { request, next, name, id: objectId(name), rule };
+    const response = isBypassed ? marked(await next(request), 'bypass') : await readObject(call, shared);
+    // Set by whoever answered, from the type.
+    const result = response.headers.get(RESULT_HEADER) as CacheResult;
+    count(result, Number(response.headers.get('content-length') ?? 0));
+    return response;
+  } catch (error) {
+    if (!(error instanceof S3Error)) throw error;
+    const known = error.headers?.get(RESULT_HEADER) as CacheResult | undefined;
+    const result = known ?? (isBypassed ? 'bypass' : 'miss');
+    count(result, 0);
+    if (known !== undefined) throw error;
+    const { code, message, detail, cause } = error;
+    throw new S3Error(code, { message, detail, cause, headers: new Map(error.headers).set(RESULT_HEADER, result) });
+  }
+}
+
+function marked(response: S3Response, result: CacheResult): S3Response {
+  return { ...response, headers: new Map(response.headers).set(RESULT_HEADER, result) };
+}
+
+/** The largest DeleteObjects document. */
+const MAX_DOCUMENT_BYTES = 4 * 2 ** 20;
+
+async function deleteMany(
+  request: S3Request,
+  next: Handler,
+  idsOf: (key: string) => readonly string[],
+  shared: Shared,
+): Promise<S3Response> {
+  const body = await readDocument(request.body, MAX_DOCUMENT_BYTES);
+  const keys = parseXml(body, 'Delete')
+    .children.filter(({ name }) => name === 'Object')
+    .map((object) => childText(object, 'Key') ?? '');
+  const ids = [...new Set(keys.flatMap(idsOf))];
+  return writeThrough(ids, shared, () => next({ ...request, body, bodyLength: body.byteLength }));
+}
+
+/** The copy's source, where it is in the same bucket of clients: only there its name is known to the cache. */
+function sourceOf(
+  request: S3Request,
+  { clientBucket }: CachePlace,
+  nameOf: (key: string) => ObjectName,
+): string | undefined {
+  const source = parseCopySource(request.headers);
+  return source.bucket === clientBucket && source.versionId === undefined ? objectId(nameOf(source.key)) : undefined;
+}
+
+/** What changes a bucket as a whole leaves nothing in it that needs no asking. */
+async function onBucket(place: CachePlace, shared: Shared, send: () => Promise<S3Response>): Promise<S3Response> {
+  const doubt = () => {
+    for (const stored of shared.store.entries()) {
+      if (stored.name.place === place.place && stored.name.bucket === place.bucket) stored.isConfirmed = false;
+    }
+    shared.absent.clear();
+  };
+  doubt();
+  try {
+    return await send();
+  } finally {
+    doubt();
+  }
+}

@@ -1,0 +1,42 @@
+import type { CacheRule } from './rules.ts';
+
+const revalidate = (match: string): CacheRule => ({ match, mode: 'revalidate' });
+const immutable = (match: string): CacheRule => ({ match, mode: 'immutable' });
+const bypass = (match: string): CacheRule => ({ match, mode: 'bypass' });
+
+/**
+ * Rule sets for tools whose keys are known, so that nobody writes globs. Any folder may stand before the keys. Names of
+ * content (hashes) are immutable; what a tool overwrites is revalidated; what it probes the storage with is bypassed.
+ */
+export const PRESETS = {
+  /** Workspaces are overwritten by every build; tools carry their version in the name; logs grow. */
+  zadig: [
+    bypass('**/.zadig-validate-test'),
+    revalidate('**/zadig-*-cache.tar.gz'),
+    revalidate('**/reaper.tar.gz'),
+    bypass('**/*.log'),
+    immutable('**/cache/*-v?*/*'),
+    revalidate('**'),
+  ],
+  'gitlab-runner': [revalidate('**')],
+  /** Keys are written once by convention only, so the storage is asked. */
+  'actions-cache': [revalidate('**')],
+  sccache: [bypass('**/.sccache_check'), immutable('**')],
+  'bazel-remote': [immutable('**/cas.v2/**'), immutable('**/cas/**'), revalidate('**')],
+  buildkit: [immutable('**/blobs/sha256:*'), revalidate('**')],
+  /** Blob data is named by digest; tags and upload state are not. */
+  'docker-registry': [immutable('**/v2/blobs/*/*/*/data'), bypass('**/_uploads/**'), revalidate('**')],
+  gradle: [immutable('**')],
+  nx: [immutable('**')],
+  turborepo: [immutable('**')],
+  /** All but locks and the configuration is named by its hash. */
+  restic: [
+    bypass('**/locks/*'),
+    immutable('**/data/**'),
+    immutable('**/index/*'),
+    immutable('**/snapshots/*'),
+    immutable('**/keys/*'),
+    revalidate('**'),
+  ],
+  nix: [immutable('**/nar/**'), revalidate('**')],
+} as const satisfies Readonly<Record<string, readonly CacheRule[]>>;

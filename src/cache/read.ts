@@ -1,0 +1,204 @@
+import { S3Error } from '../s3/error.ts';
+import type { S3Response } from '../s3/message.ts';
+import { answerHead, RESULT_HEADER } from './answer.ts';
+import { ask, fillOf, isAbsent } from './ask.ts';
+import { isLineDown } from './breaker.ts';
+import { describe, isSameVersion, markOf } from './description.ts';
+import type { KeyState } from './key-state.ts';
+import { createOrigin, dropBody, type Origin } from './origin.ts';
+import type { Rule } from './rules.ts';
+import { serveFill, serveStored } from './serve.ts';
+import type { Call, Shared } from './shared.ts';
+import type { Stored } from './store.ts';
+
+/** What was on its way may be overtaken, or kept bytes turn out damaged; then all is asked again, so often. */
+const ATTEMPTS = 3;
+
+/**
+ * Answers a GetObject or HeadObject, out of the cache where its rule allows.
+ * @throws S3Error as the storage would, or ServiceUnavailable at once while the line is down
+ */
+export async function readObject(call: Call, shared: Shared): Promise<S3Response> {
+  const { request, next, id, name } = call;
+  const state = shared.states.hold(id);
+  const origin = createOrigin({ next, request, breaker: shared.breakerOf(name.place), signal: shared.signal });
+  try {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const response =
+        request.method === 'HEAD'
+          ? await headOnce(call, state, origin, shared)
+          : await getOnce(call, state, origin, shared);
+      if (response !== undefined) return response;
+    }
+    return await passBy(call);
+  } finally {
+    shared.states.release(id);
+  }
+}
+
+/** Sends the request on as it is; nothing is kept. */
+async function passBy({ next, request }: Call): Promise<S3Response> {
+  const response = await next(request);
+  return { ...response, headers: new Map(response.headers).set(RESULT_HEADER, 'miss') };
+}
+
+/** Undefined: something changed under way, try again. */
+async function getOnce(call: Call, state: KeyState, origin: Origin, shared: Shared): Promise<S3Response | undefined> {
+  const { rule, request, id, name } = call;
+  const { store } = shared;
+  const mayServe = mayServeUnasked(request.headers.get('cache-control'));
+  // A rule that does not ask may use what others asked for before.
+  if (mayServe && joinsUnasked(rule) && store.find(id) === undefined && state.asking !== undefined) {
+    await state.asking.catch(() => undefined);
+  }
+  const stored = store.find(id);
+  if (mayServe && stored !== undefined && isTrusted(stored, rule, 'GET', shared.now())) {
+    const response = await serveStored(stored, call, 'hit', { origin, shared });
+    if (response !== undefined) maybeVerify(stored, call, origin, shared);
+    return response;
+  }
+  const filling = fillOf(state);
+  const isJoined = state.fill !== undefined && needsNoAsking(state.fill.askedAt, rule, shared.now());
+  if (mayServe && filling !== undefined && isJoined) {
+    return serveFill(filling, call, 'hit', origin);
+  }
+  if (rule.mode === 'exclusive' && mayServe && shared.absent.has(id)) throw knownAbsent(request.key);
+  if (shared.uncacheable.has(id)) return passBy(call);
+  if (shared.breakerOf(name.place).isOpen) return whileDown(call, origin, shared);
+  try {
+    const outcome = await ask(state, call, origin, shared);
+    switch (outcome.kind) {
+      case 'uncacheable':
+        return await passBy(call);
+      case 'fill':
+        return await serveFill(outcome.fill, call, outcome.isNew ? 'miss' : 'revalidated', origin);
+      case 'stored':
+        return await serveStored(outcome.stored, call, 'revalidated', { origin, shared });
+      default:
+        return outcome satisfies never;
+    }
+  } catch (error) {
+    if (!isLineDown(error)) throw error;
+    const response = await serveStale(call, origin, shared);
+    if (response === undefined) throw error;
+    return response;
+  }
+}
+
+/** HEAD says whether an object exists: but for rules that know, the storage is asked. */
+async function headOnce(call: Call, state: KeyState, origin: Origin, shared: Shared): Promise<S3Response | undefined> {
+  const { rule, request, id, name } = call;
+  const { store } = shared;
+  const mayServe = mayServeUnasked(request.headers.get('cache-control'));
+  const stored = store.find(id);
+  if (mayServe && stored !== undefined && isTrusted(stored, rule, 'HEAD', shared.now())) {
+    return serveStored(stored, call, 'hit', { origin, shared });
+  }
+  if (rule.mode === 'exclusive' && mayServe && shared.absent.has(id)) throw knownAbsent(request.key);
+  if (shared.breakerOf(name.place).isOpen) return whileDown(call, origin, shared);
+  try {
+    return await askHead(call, state, origin, shared);
+  } catch (error) {
+    if (!isLineDown(error)) throw error;
+    const response = await serveStale(call, origin, shared);
+    if (response === undefined) throw error;
+    return response;
+  }
+}
+
+async function askHead(call: Call, state: KeyState, origin: Origin, shared: Shared): Promise<S3Response> {
+  const { store } = shared;
+  const { epoch } = state;
+  const isQuiet = state.writes === 0;
+  const isCurrent = () => isQuiet && state.epoch === epoch;
+  const askedAt = shared.now();
+  const stored = store.find(call.id);
+  const response = await origin.head().catch(async (error: unknown) => {
+    if (isAbsent(error)) {
+      if (stored !== undefined) await store.drop(stored);
+      if (call.rule.mode === 'exclusive' && isCurrent()) shared.absent.set(call.id, true);
+    }
+    throw error;
+  });
+  dropBody(response.body);
+  const found = describe(response.headers);
+  const isSame = found !== undefined && stored !== undefined && isSameVersion(markOf(found), stored);
+  if (stored !== undefined && !isSame) await store.drop(stored);
+  if (stored !== undefined && isSame && isCurrent()) store.validated(stored, askedAt);
+  if (found === undefined) return passBy(call);
+  const { status, headers } = answerHead(call.request, found, isSame ? 'revalidated' : 'miss');
+  return { status, headers, body: null };
+}
+
+/** The line is known to be down: nobody waits for it, and one question a second finds out when it is back. */
+async function whileDown(call: Call, origin: Origin, shared: Shared): Promise<S3Response> {
+  if (shared.breakerOf(call.name.place).mayProbe()) {
+    shared.background(
+      origin.head().then(
+        ({ body }) => dropBody(body),
+        () => undefined,
+      ),
+    );
+  }
+  const response = await serveStale(call, origin, shared);
+  if (response !== undefined) return response;
+  throw new S3Error('ServiceUnavailable', { headers: new Map([['retry-after', '1']]) });
+}
+
+async function serveStale(call: Call, origin: Origin, shared: Shared): Promise<S3Response | undefined> {
+  const stored = shared.store.find(call.id);
+  const oldest = shared.now() - call.rule.staleIfError;
+  if (stored === undefined || call.rule.staleIfError === 0 || stored.validatedAt < oldest) return undefined;
+  return serveStored(stored, call, 'stale', { origin, shared });
+}
+
+/** Whether the rule lets this version be served without asking. */
+function isTrusted(stored: Stored, rule: Rule, method: 'GET' | 'HEAD', now: number): boolean {
+  if (!stored.isConfirmed) return false;
+  if (rule.mode === 'immutable' && method === 'HEAD') return isYoung(stored.validatedAt, rule, now);
+  return needsNoAsking(stored.validatedAt, rule, now);
+}
+
+/** Whether an answer of the storage that was asked for at that time still counts. */
+function needsNoAsking(askedAt: number, rule: Rule, now: number): boolean {
+  return rule.mode === 'immutable' || rule.mode === 'exclusive' || isYoung(askedAt, rule, now);
+}
+
+function isYoung(askedAt: number, { maxAge }: Rule, now: number): boolean {
+  return maxAge > 0 && now - askedAt <= maxAge;
+}
+
+function joinsUnasked({ mode, maxAge }: Rule): boolean {
+  return mode === 'immutable' || mode === 'exclusive' || maxAge > 0;
+}
+
+/** A client may ask that the storage be asked. */
+function mayServeUnasked(cacheControl: string | undefined): boolean {
+  return cacheControl === undefined || !/(^|[\s,])(no-cache|max-age=0)([\s,=]|$)/i.test(cacheControl);
+}
+
+function knownAbsent(key: string | undefined): S3Error {
+  return new S3Error('NoSuchKey', { detail: { Key: key ?? '' }, headers: new Map([[RESULT_HEADER, 'hit']]) });
+}
+
+/** Checks a share of the hits that nobody asked the storage about, behind the client's back. */
+function maybeVerify(stored: Stored, call: Call, origin: Origin, shared: Shared): void {
+  const { recorder, store, log } = shared;
+  if (shared.random() >= shared.verify || shared.breakerOf(call.name.place).isOpen) return;
+  const check = async (): Promise<void> => {
+    const found = await origin.head().then(
+      ({ headers }) => describe(headers),
+      (error: unknown) => {
+        if (isAbsent(error)) return 'absent' as const;
+        throw error;
+      },
+    );
+    recorder.count('verified');
+    if (found === undefined || store.find(stored.id) !== stored) return;
+    if (found !== 'absent' && isSameVersion(markOf(found), stored)) return;
+    recorder.count('verifiedStale');
+    log.warn({ storage: call.name.storage, rule: call.rule.label }, 'an object changed that its rule calls unchanging');
+    await store.drop(stored);
+  };
+  shared.background(check().catch(() => undefined));
+}

@@ -1,0 +1,69 @@
+import type { Content } from './content.ts';
+import type { Description } from './description.ts';
+import type { ObjectName } from './identity.ts';
+
+/** One version that is here, as the index knows it. Which tier holds its bytes is the store's own matter. */
+export interface Stored {
+  readonly id: string;
+  readonly name: ObjectName;
+  /** Unquoted. */
+  readonly etag: string;
+  readonly size: number;
+  /** Milliseconds since 1970, whole seconds. */
+  readonly lastModified: number;
+  /** When the storage was asked for the answer that last showed this version as the current one, in ms since 1970. */
+  validatedAt: number;
+  /** Nothing has happened since that could have changed the object: only then may it be served without asking. */
+  isConfirmed: boolean;
+  /** When it came here. */
+  readonly storedAt: number;
+}
+
+/** A version opened for reading. */
+export interface Opened {
+  readonly stored: Stored;
+  readonly description: Description;
+  readonly content: Content;
+  readonly tier: 'memory' | 'disk';
+}
+
+/** What a new version is kept with. */
+export interface KeepOptions {
+  readonly description: Description;
+  readonly validatedAt: number;
+  readonly isConfirmed: boolean;
+  /** Asked at the very moment at which it would be found: a write that came first has the last word. */
+  readonly isCurrent: () => boolean;
+}
+
+/**
+ * Bytes of one version under way. Blocks come in any order, each once; those written can be read at once, and go on
+ * being readable until `close`.
+ */
+export interface Draft {
+  /** @throws Error when there is no room or the disk fails; the draft is of no use any more */
+  write(index: number, bytes: Uint8Array): Promise<void>;
+  /** @throws Error */
+  read(index: number): Promise<Uint8Array>;
+  /** Makes it the version that is found, once all blocks were written. False when it was overtaken. @throws Error */
+  keep(options: KeepOptions): Promise<boolean>;
+  /** Releases it; what was not kept is gone. */
+  close(): void;
+}
+
+/** Where versions are kept: at most one of each object. */
+export interface CacheStore {
+  find(id: string): Stored | undefined;
+  /** Undefined when its bytes turn out to be gone or damaged: it is dropped then. Close the content. */
+  open(stored: Stored): Promise<Opened | undefined>;
+  /** A place for a new version of a size; undefined when there is none for it now. */
+  draft(name: ObjectName, size: number): Draft | undefined;
+  /** Whether an object of this size could ever be kept. */
+  fits(size: number): boolean;
+  /** Not found any more from this moment; resolves when nothing of it would be found after a crash either. */
+  drop(stored: Stored): Promise<void>;
+  /** The storage answered that this version is the current one. */
+  validated(stored: Stored, at: number): void;
+  entries(): Iterable<Stored>;
+  close(): Promise<void>;
+}

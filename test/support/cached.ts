@@ -1,0 +1,95 @@
+import { type Cache, openCache } from '../../src/cache/cache.ts';
+import type { CachePlace } from '../../src/cache/layer.ts';
+import { type CacheRule, compileRules } from '../../src/cache/rules.ts';
+import { S3Error } from '../../src/s3/error.ts';
+import type { Handler } from '../../src/s3/message.ts';
+import { type CacheVendor, cacheVendor } from './cache-vendor.ts';
+import { bytesOf, type RequestParts, s3Request } from './s3-request.ts';
+
+export interface CachedAnswer {
+  readonly status: number;
+  readonly code: string | undefined;
+  readonly result: string | undefined;
+  readonly headers: ReadonlyMap<string, string>;
+  readonly bytes: Buffer;
+}
+
+export interface Cached {
+  readonly vendor: CacheVendor;
+  readonly cache: Cache;
+  /** The layer over the vendor. */
+  readonly handler: Handler;
+  /** Another place over the same vendor and cache. */
+  at(place: Partial<CachePlace>, handler?: Handler): Handler;
+  /** Milliseconds that the clock is ahead. */
+  clock: { ahead: number };
+}
+
+export interface CachedOptions {
+  readonly rules?: readonly CacheRule[];
+  readonly memory?: number;
+  readonly verify?: number;
+  readonly random?: () => number;
+}
+
+/** A cache around a vendor in memory. */
+export async function cached(
+  test: { teardown(work: () => Promise<void>): void },
+  options: CachedOptions = {},
+): Promise<Cached> {
+  const vendor = cacheVendor();
+  const clock = { ahead: 0 };
+  const cache = await openCache({
+    memory: options.memory ?? 64 * 2 ** 20,
+    verify: options.verify ?? 0,
+    now: () => new Date(Date.now() + clock.ahead),
+    log: { warn: () => undefined, info: () => undefined },
+    ...(options.random && { random: options.random }),
+  });
+  test.teardown(() => cache.close());
+  const place: CachePlace = {
+    storage: 'vendor',
+    place: 'http://vendor',
+    bucket: 'bucket',
+    prefix: '',
+    clientBucket: 'bucket',
+    rules: compileRules('test', options.rules ?? [{ match: '**', mode: 'revalidate' }]),
+    storagesThere: ['vendor'],
+  };
+  const at = (other: Partial<CachePlace>, handler = vendor.handler): Handler =>
+    cache.layer({ ...place, ...other })(handler);
+  return { vendor, cache, clock, handler: at({}), at };
+}
+
+/** Sends a request and reads the whole answer; errors are answers too, but for a body that breaks off. */
+export async function send(
+  handler: Handler,
+  parts: Partial<RequestParts> & { readonly key: string },
+): Promise<CachedAnswer> {
+  const request = s3Request({ method: 'GET', bucket: 'bucket', ...parts });
+  try {
+    const response = await handler(request);
+    const bytes = await bytesOf(response);
+    return {
+      status: response.status,
+      code: undefined,
+      result: resultOf(response.headers),
+      headers: response.headers,
+      bytes,
+    };
+  } catch (error) {
+    if (!(error instanceof S3Error)) throw error;
+    const headers = error.headers ?? new Map<string, string>();
+    return { status: error.status, code: error.code, result: resultOf(headers), headers, bytes: Buffer.alloc(0) };
+  }
+}
+
+function resultOf(headers: ReadonlyMap<string, string>): string | undefined {
+  return headers.get('x-sluice-cache');
+}
+
+/** Something to wait for that the test lets go. */
+export function gate(): { readonly opened: Promise<void>; open(): void } {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  return { opened: promise, open: resolve };
+}
