@@ -1,10 +1,10 @@
 import type { StorageHealth } from './admin/server.ts';
+import type { Storage } from './generation.ts';
 import { S3Error } from './s3/error.ts';
 import { headersOf } from './s3/headers.ts';
 import type { S3Request } from './s3/message.ts';
 import { resolveOperation } from './s3/operation.ts';
 import { Query } from './s3/query.ts';
-import type { Storage } from './generation.ts';
 
 /** A health check that takes longer has failed. */
 const PROBE_MS = 5000;
