@@ -147,7 +147,7 @@ function locationOf(request: S3Request, bucket: string): string {
 const SAFE_HEADERS =
   /^(content-(type|length|encoding|disposition|language|range|md5)|etag|last-modified|cache-control|expires|accept-ranges|retry-after|date|age|location|x-amz-.*|x-sluice-.*)$/;
 const UNSAFE_AMZ =
-  /^x-amz-(id-2|request-id|bucket-.*|access-point-.*|abort-rule-id|expiration|copy-source|.*-kms-key-id)$/;
+  /^x-amz-(id-2|request-id|bucket-.*|access-point-.*|abort-rule-id|expiration|copy-source|website-redirect-location|.*-kms-key-id)$/;
 
 function safeHeaders(headers: Headers): Headers {
   return new Map([...headers].filter(([name]) => SAFE_HEADERS.test(name) && !UNSAFE_AMZ.test(name)));

@@ -12,6 +12,9 @@ import { listingScope, type Mapping, storageKey, storagePrefix, uploadScope } fr
 import { rewriteAnswer } from './rewrite-answer.ts';
 import { escapeText } from './text.ts';
 
+/** Names another key of the same bucket, or any URL: where names differ it would lead elsewhere. */
+const WEBSITE_REDIRECT = 'x-amz-website-redirect-location';
+
 /** The longest DeleteObjects document, after prefixes were added to 1,000 keys. */
 const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024;
 
@@ -46,6 +49,9 @@ async function toStorage(request: S3Request, mapping: Mapping): Promise<S3Reques
   const places = KEY_PLACES[request.operation];
   const isRefused = places.rewritten === 'whole-bucket' ? target.prefix !== '' : places.rewritten === 'never';
   if (isRewritten(target) && isRefused) throw new S3Error('NotImplemented');
+  if (isRewritten(target) && request.headers.has(WEBSITE_REDIRECT)) {
+    throw new S3Error('NotImplemented', { detail: { Header: WEBSITE_REDIRECT } });
+  }
 
   const moved: S3Request = {
     ...request,

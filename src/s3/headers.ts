@@ -43,11 +43,15 @@ export function headersFromRaw(raw: readonly string[]): Map<string, string> {
   return headers;
 }
 
+/** What an object or a request is, whatever Connection says: it is not signed, so anyone on the way could strip them. */
+const END_TO_END = /^(x-amz-|content-|if-|authorization$|cache-control$|date$|expires$|host$|range$)/;
+
 /** Whether a field must stop here: hop-by-hop by RFC 9110, or named in this message's Connection header. */
 export function hopByHop(headers: Headers): (name: string) => boolean {
   const connection = headers.get('connection');
   if (connection === undefined) return (name) => HOP_BY_HOP.has(name);
-  const named = new Set(connection.split(',').map((name) => name.trim().toLowerCase()));
+  const listed = connection.split(',').map((name) => name.trim().toLowerCase());
+  const named = new Set(listed.filter((name) => !END_TO_END.test(name)));
   return (name) => HOP_BY_HOP.has(name) || named.has(name);
 }
 
