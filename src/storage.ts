@@ -2,7 +2,8 @@ import { createHash, createSecretKey, type KeyObject, randomBytes } from 'node:c
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { dialectOverrides } from './config/dialect-fields.ts';
-import type { FilesystemStorageConfig, S3StorageConfig, StorageConfig } from './config/schema.ts';
+import type { AzureStorageConfig, FilesystemStorageConfig, S3StorageConfig, StorageConfig } from './config/schema.ts';
+import type { TransportOptions } from './http/transport.ts';
 import { retry } from './layers/retry.ts';
 import type { Logger } from './observe/log.ts';
 import { compose, type Handler } from './s3/message.ts';
@@ -48,7 +49,14 @@ export function connectionKey(config: StorageConfig): string {
  * @throws Error when the folder cannot be used, or the CA file not be read
  */
 export async function openConnection(config: StorageConfig, dependencies: ConnectionDependencies): Promise<Connection> {
-  return config.provider === 'filesystem' ? openFolder(config, dependencies) : openUpstream(config, dependencies);
+  switch (config.provider) {
+    case 'filesystem':
+      return openFolder(config, dependencies);
+    case 'azure':
+      return openAzure(config, dependencies);
+    default:
+      return openUpstream(config, dependencies);
+  }
 }
 
 async function openFolder(config: FilesystemStorageConfig, { log, now }: ConnectionDependencies): Promise<Connection> {
@@ -61,6 +69,31 @@ async function openFolder(config: FilesystemStorageConfig, { log, now }: Connect
   };
 }
 
+async function openAzure(config: AzureStorageConfig, { log, now }: ConnectionDependencies): Promise<Connection> {
+  const [{ createTransport }, { resolveAccount }, { openAzureStore }] = await Promise.all([
+    import('./http/transport.ts'),
+    import('./store/azure/account.ts'),
+    import('./store/azure/store.ts'),
+  ]);
+  const account = resolveAccount(config);
+  const transport = createTransport(transportOptions(config));
+  const store = openAzureStore({
+    account,
+    transport,
+    now,
+    log: log.child({ storage: config.name }),
+    retries: config.retries,
+  });
+  const { credential, origin, basePath } = account;
+  const secret = credential.kind === 'shared-key' ? credential.key.toString('base64') : credential.token;
+  return {
+    handler: serve(store),
+    place: `${origin.protocol}://${origin.host}:${origin.port}${basePath}`,
+    tokenKey: createSecretKey(createHash('sha256').update(`sluice tokens ${secret}`).digest()),
+    close: () => store.close(),
+  };
+}
+
 async function openUpstream(config: S3StorageConfig, { log, now }: ConnectionDependencies): Promise<Connection> {
   // Loaded when first wanted: the embedded store starts a third faster without the HTTP client and the signer.
   const [{ createTransport }, { forward }, { emulate }] = await Promise.all([
@@ -69,11 +102,7 @@ async function openUpstream(config: S3StorageConfig, { log, now }: ConnectionDep
     import('./upstream/emulate.ts'),
   ]);
   const target = resolveTarget(config, dialectOverrides(config));
-  const transport = createTransport({
-    connectTimeout: config.connectTimeout,
-    idleTimeout: config.idleTimeout,
-    ...(config.ca !== undefined && { ca: readFileSync(config.ca) }),
-  });
+  const transport = createTransport(transportOptions(config));
   const handler = forward(target, { transport, now, log: log.child({ storage: config.name }) });
   return {
     handler: compose(handler, [
@@ -84,6 +113,10 @@ async function openUpstream(config: S3StorageConfig, { log, now }: ConnectionDep
     tokenKey: createSecretKey(createHash('sha256').update(`sluice tokens ${config.secretKey}`).digest()),
     close: () => transport.close(),
   };
+}
+
+function transportOptions({ connectTimeout, idleTimeout, ca }: S3StorageConfig | AzureStorageConfig): TransportOptions {
+  return { connectTimeout, idleTimeout, ...(ca !== undefined && { ca: readFileSync(ca) }) };
 }
 
 /** A secret of the folder's own, made once, for its owner only. */

@@ -7,6 +7,7 @@ import type { Config } from '../config/schema.ts';
 import { type Gateway, startGateway } from '../gateway.ts';
 import { openLog } from '../observe/log.ts';
 import { createMetrics } from '../observe/metrics.ts';
+import { resolveAccount } from '../store/azure/account.ts';
 import { VERSION } from '../version.ts';
 import { renderEnv } from './env.ts';
 
@@ -113,9 +114,10 @@ Admin page: ${adminUrl}
 }
 
 function placeOf(storage: Config['storages'][number]): string {
-  return storage.provider === 'filesystem'
-    ? `files in ${storage.path}`
-    : `${storage.provider} at ${storage.protocol}://${storage.endpoint}`;
+  if (storage.provider === 'filesystem') return `files in ${storage.path}`;
+  if (storage.provider !== 'azure') return `${storage.provider} at ${storage.protocol}://${storage.endpoint}`;
+  const { name, origin } = resolveAccount(storage);
+  return `azure account ${name} at ${origin.protocol}://${origin.host}:${origin.port}`;
 }
 
 function indent(text: string): string {

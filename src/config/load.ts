@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { LineCounter, parseDocument } from 'yaml';
+import { accountFaults } from '../store/azure/account.ts';
 import { targetFaults } from '../upstream/target.ts';
 import { ConfigError } from './config-error.ts';
 import { type ConfigIssue, crossCheck } from './cross-checks.ts';
 import { dialectOverrides } from './dialect-fields.ts';
-import { type Config, configSchema } from './schema.ts';
+import { type Config, configSchema, type StorageConfig } from './schema.ts';
 
 /** Where `${NAME}` and `${file:PATH}` get their values. */
 export interface Sources {
@@ -57,13 +58,13 @@ export function parseConfig(text: string, label: string, sources: Sources): Conf
 /** Settings that contradict what is known of the provider, each with its remedy. */
 function storageFaults({ storages }: Config): ConfigIssue[] {
   return storages.flatMap((storage, index) =>
-    storage.provider === 'filesystem'
-      ? []
-      : targetFaults(storage, dialectOverrides(storage)).map(({ setting, message }) => ({
-          path: ['storages', index, setting],
-          message,
-        })),
+    faultsOf(storage).map(({ setting, message }) => ({ path: ['storages', index, setting], message })),
   );
+}
+
+function faultsOf(storage: StorageConfig): readonly { readonly setting: string; readonly message: string }[] {
+  if (storage.provider === 'filesystem') return [];
+  return storage.provider === 'azure' ? accountFaults(storage) : targetFaults(storage, dialectOverrides(storage));
 }
 
 type ZodIssue = NonNullable<ReturnType<typeof configSchema.safeParse>['error']>['issues'][number];

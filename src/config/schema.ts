@@ -109,6 +109,30 @@ const filesystemStorage = z.strictObject({
   dotSegments: dialectFields.dotSegments,
 });
 
+const azureStorage = z.strictObject({
+  ...everyStorage,
+  provider: z.literal('azure'),
+  bucket: bucketName.optional().describe('The one container used here.'),
+  endpoint: z
+    .string()
+    .regex(
+      /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?(\/[a-z0-9]{3,24})?$/,
+      'must be host[:port] or host[:port]/account, without http://',
+    )
+    .optional()
+    .describe('host[:port], or host[:port]/account; ACCOUNT.blob.core.windows.net unless given.'),
+  protocol: z.enum(['http', 'https']).default('https'),
+  account: z.string().min(1).optional().describe('Name of the storage account.'),
+  accountKey: z.string().min(1).optional().describe('Its key, in base64.'),
+  sas: z.string().min(1).optional().describe('A shared access signature, instead of the key.'),
+  connectionString: z.string().min(1).optional().describe('As the portal shows it, instead of all these.'),
+  ca: z.string().min(1).optional().describe("File with the CA that signed this endpoint's certificate (PEM)."),
+  retries: z.int().min(0).max(10).default(3),
+  connectTimeout: duration.default(5_000),
+  idleTimeout: duration.default(60_000),
+  dotSegments: dialectFields.dotSegments,
+});
+
 const bucketEntry = z.strictObject({
   name: bucketName.describe('What clients see.'),
   storage: name,
@@ -160,7 +184,7 @@ export const configSchema = z
     trustedProxies: z.array(z.string()).default([]).describe('Peers whose X-Forwarded-Host, -Proto and -For count.'),
     drainSeconds: z.number().min(0).max(3600).default(30),
     credentials: z.array(credential).default([]),
-    storages: z.array(z.discriminatedUnion('provider', [s3Storage, filesystemStorage])).min(1),
+    storages: z.array(z.discriminatedUnion('provider', [s3Storage, azureStorage, filesystemStorage])).min(1),
     buckets: z.array(bucketEntry).default([]),
     cache: cache.prefault({}),
     admin: z
@@ -182,6 +206,7 @@ export type Config = z.output<typeof configSchema>;
 export type CredentialConfig = Config['credentials'][number];
 export type StorageConfig = Config['storages'][number];
 export type S3StorageConfig = Extract<StorageConfig, { accessKey: string }>;
+export type AzureStorageConfig = Extract<StorageConfig, { provider: 'azure' }>;
 export type FilesystemStorageConfig = Extract<StorageConfig, { provider: 'filesystem' }>;
 export type BucketConfig = Config['buckets'][number];
 export type CacheConfig = Config['cache'];

@@ -2,11 +2,15 @@ import type { Origin } from '../../http/transport.ts';
 
 /** How requests to an account are authorised. */
 export type AzureCredential =
-  | { readonly kind: 'shared-key'; readonly key: Buffer }
-  /** A token as Azure made it, without `?`; it is sent byte for byte. */
-  | { readonly kind: 'sas'; readonly token: string }
+  | ConfiguredCredential
   /** Asked before each request; keeps and renews its token itself. */
   | { readonly kind: 'bearer'; readonly token: () => Promise<string> };
+
+/** What a configuration can hold. */
+type ConfiguredCredential =
+  | { readonly kind: 'shared-key'; readonly key: Buffer }
+  /** A token as Azure made it, without `?`; it is sent byte for byte. */
+  | { readonly kind: 'sas'; readonly token: string };
 
 /** A storage account: where it is and who we are there. */
 export interface AzureAccount {
@@ -37,7 +41,7 @@ export interface AccountFault {
 }
 
 const ACCOUNT = /^[a-z0-9]{3,24}$/;
-const KEY = /^[A-Za-z0-9+/]{4,}={0,2}$/;
+const KEY = /^[A-Za-z0-9+/_-]{4,}={0,2}$/;
 const DEFAULT_PORT = { http: 80, https: 443 } as const;
 
 /** Settings that no account can be made of, each with the remedy; none when one can. */
@@ -63,7 +67,9 @@ export function accountFaults(settings: AccountSettings): AccountFault[] {
 }
 
 /** Makes an account of its settings. @throws Error where `accountFaults` finds one */
-export function resolveAccount(settings: AccountSettings): AzureAccount {
+export function resolveAccount(
+  settings: AccountSettings,
+): AzureAccount & { readonly credential: ConfiguredCredential } {
   const [fault] = accountFaults(settings);
   const read = readSettings(settings);
   if (fault !== undefined || read?.account === undefined) throw new Error(`${fault?.setting} ${fault?.message}`);
