@@ -216,6 +216,8 @@ const ceph: Dialect = {
   checksums: 'strip',
   ifNoneMatch: { by: 'native' },
   ifMatch: { by: 'native' },
+  // Release 16 overwrites in spite of a condition on Complete (tried 2026-11-20, test/interop/emulate-ceph.test.ts).
+  conditionalOperations: ['PutObject'],
   // V2 listing came late and is quirky in old releases, but all supported releases have it.
   listVersion: 2,
   etag: 'aws',
