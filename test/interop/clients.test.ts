@@ -4,26 +4,18 @@ import { ACCESS_KEY, CREDENTIALS, SECRET_KEY, startTestGateway } from '../suppor
 import { awscli } from './clients/awscli.ts';
 import { boto3Clients } from './clients/boto3.ts';
 import { curl } from './clients/curl.ts';
+import { minioJs } from './clients/minio-js.ts';
 import { rclone } from './clients/rclone.ts';
 import { s3cmd, s3cmdV2 } from './clients/s3cmd.ts';
 import { sdkV2Clients } from './clients/sdk-v2.ts';
 import { sdkV3 } from './clients/sdk-v3.ts';
-import { isInstalled, run } from './process.ts';
-import type { ClientScenario } from './scenario.ts';
+import { type ClientScenario, lack } from './scenario.ts';
 
 const CLIENTS: readonly ClientScenario[] = [
-  ...[awscli, s3cmd, s3cmdV2, rclone, curl, sdkV3],
+  ...[awscli, s3cmd, s3cmdV2, rclone, curl, sdkV3, minioJs],
   ...boto3Clients,
   ...sdkV2Clients,
 ];
-
-/** Why a client cannot be tried here; false when it can. */
-async function lack({ program, proof }: ClientScenario): Promise<string | false> {
-  if (program !== undefined && !isInstalled(program)) return `${program} is not installed`;
-  if (proof === undefined) return false;
-  const [command, ...args] = proof;
-  return (await run(command, args)).status === 0 ? false : `${proof.join(' ')} fails`;
-}
 
 /** Each client's whole round through one gateway. */
 async function rounds(test: Test, endpoint: string): Promise<void> {

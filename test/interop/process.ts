@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { delimiter, isAbsolute, join } from 'node:path';
 
 export interface Ran {
@@ -36,4 +37,16 @@ export function run(
 export function isInstalled(program: string): boolean {
   if (isAbsolute(program)) return existsSync(program);
   return (process.env.PATH ?? '').split(delimiter).some((folder) => existsSync(join(folder, program)));
+}
+
+/** The version a program tells: the first number with a dot in what it says. */
+export async function versionOf(program: string): Promise<string> {
+  const { stdout, stderr } = await run(program, ['--version']);
+  return /\d+\.[\w.-]*\w/.exec(stdout + stderr)?.[0] ?? 'unknown';
+}
+
+/** The version of a package that npm installed. */
+export async function packageVersion(name: string): Promise<string> {
+  const text = await readFile(new URL(`../../node_modules/${name}/package.json`, import.meta.url), 'utf8');
+  return JSON.parse(text).version;
 }

@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import type { Test } from 'tap';
+import { isInstalled, run } from './process.ts';
 
-/** What a client scenario is given. Each leaves the gateway as it found it. */
+/** What a client scenario is given. Each leaves the service as it found it. */
 export interface ClientAccess {
   readonly endpoint: string;
   readonly accessKey: string;
@@ -12,6 +12,32 @@ export interface ClientAccess {
   readonly folder: string;
   /** A bucket name of its own; the scenario makes and removes the bucket. */
   readonly bucket: string;
+  /** Bytes of the large file, which is sent in parts. `LARGE` unless told, at least 5 MiB. */
+  readonly large?: number;
+  /** Whether the ETag of a single upload is its MD5 and that of several parts ends in their count. True unless told. */
+  readonly hasMd5ETags?: boolean;
+  /** The error of a write to an existing key under `If-None-Match: *`. PreconditionFailed unless told. */
+  readonly guarded?: RegExp;
+  /** Set where a client talks to a vendor itself, with what somebody who knows the vendor would set. */
+  readonly direct?: Direct;
+}
+
+export interface Direct {
+  readonly region: string;
+  readonly addressing: 'path' | 'virtual';
+  /** A proxy that reaches the vendor by any name. */
+  readonly proxyPort: number;
+}
+
+/** What a round checks with: a tap test, or one that stops at the first thing wrong. */
+export interface Check {
+  equal(found: unknown, wanted: unknown, ...message: [] | [string]): unknown;
+  strictSame(found: unknown, wanted: unknown, ...message: [] | [string]): unknown;
+  match(found: unknown, wanted: unknown, ...message: [] | [string]): unknown;
+  notMatch(found: unknown, wanted: unknown, ...message: [] | [string]): unknown;
+  ok(found: unknown, ...message: [] | [string]): unknown;
+  rejects(promise: Promise<unknown>, wanted: { name: string | RegExp } | { code: string | RegExp }): Promise<unknown>;
+  teardown(after: () => unknown): unknown;
 }
 
 /** One client's round: every step with what it must give, byte for byte. */
@@ -21,7 +47,16 @@ export interface ClientScenario {
   readonly program: string | undefined;
   /** Ends with 0 where the program has what it needs; for packages of a language. */
   readonly proof?: readonly [command: string, ...args: string[]];
-  readonly run: (t: Test, access: ClientAccess) => Promise<void>;
+  readonly version: () => Promise<string>;
+  readonly run: (t: Check, access: ClientAccess) => Promise<void>;
+}
+
+/** Why a client cannot be tried here; false when it can. */
+export async function lack({ program, proof }: ClientScenario): Promise<string | false> {
+  if (program !== undefined && !isInstalled(program)) return `${program} is not installed`;
+  if (proof === undefined) return false;
+  const [command, ...args] = proof;
+  return (await run(command, args)).status === 0 ? false : `${proof.join(' ')} fails`;
 }
 
 /** Larger than every client's threshold for uploading in parts. */

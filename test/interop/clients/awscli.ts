@@ -1,17 +1,25 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { run } from '../process.ts';
+import { fetchUrl, proxyEnvironment } from '../loopback.ts';
+import { run, versionOf } from '../process.ts';
 import { type ClientScenario, LARGE, plantRandom, plantTree, readTree, sha256Of, TREE } from '../scenario.ts';
 
 /** awscli: the `s3` commands people use, and `s3api` where they have no word for it. */
 export const awscli: ClientScenario = {
   name: 'awscli',
   program: 'aws',
-  async run(t, { endpoint, accessKey, secretKey, folder, bucket }) {
+  version: () => versionOf('aws'),
+  async run(t, { endpoint, accessKey, secretKey, folder, bucket, large: size = LARGE, hasMd5ETags = true, direct }) {
+    const parts = size < LARGE ? '  multipart_threshold = 5MB\n  multipart_chunksize = 5MB\n' : '';
+    const config = `[default]\ns3 =\n  addressing_style = ${direct?.addressing ?? 'path'}\n${parts}`;
+    writeFileSync(join(folder, 'aws-config'), config);
     const env = {
+      AWS_CONFIG_FILE: join(folder, 'aws-config'),
+      ...(direct && { AWS_MAX_ATTEMPTS: '1' }),
+      ...proxyEnvironment(direct?.proxyPort),
       AWS_ACCESS_KEY_ID: accessKey,
       AWS_SECRET_ACCESS_KEY: secretKey,
-      AWS_DEFAULT_REGION: 'eu-west-9',
+      AWS_DEFAULT_REGION: direct?.region ?? 'eu-west-9',
       AWS_EC2_METADATA_DISABLED: 'true',
       HOME: folder,
     };
@@ -26,18 +34,22 @@ export const awscli: ClientScenario = {
     t.match(await aws('s3', 'ls'), bucket);
 
     writeFileSync(file('small.txt'), 'hello');
-    const large = plantRandom(file('large.bin'), LARGE);
+    const large = plantRandom(file('large.bin'), size);
     await aws('s3', 'cp', file('small.txt'), `s3://${bucket}/dir/small.txt`);
     await aws('s3', 'cp', file('large.bin'), `s3://${bucket}/large.bin`);
     await aws('s3', 'cp', `s3://${bucket}/large.bin`, file('large.back'));
     t.equal(sha256Of(file('large.back')), large);
     const head = JSON.parse(await aws('s3api', 'head-object', '--bucket', bucket, '--key', 'large.bin'));
-    t.match(head, { ContentLength: LARGE, ETag: /^"[0-9a-f]{32}-\d+"$/ });
+    t.match(head, { ContentLength: size, ETag: hasMd5ETags ? /^"[0-9a-f]{32}-\d+"$/ : /^".+"$/ });
 
     const listed = JSON.parse(await aws('s3api', 'list-objects-v2', '--bucket', bucket, '--delimiter', '/'));
-    t.match(listed, { Contents: [{ Key: 'large.bin', Size: LARGE }], CommonPrefixes: [{ Prefix: 'dir/' }] });
+    t.match(listed, { Contents: [{ Key: 'large.bin', Size: size }], CommonPrefixes: [{ Prefix: 'dir/' }] });
     const v1 = JSON.parse(await aws('s3api', 'list-objects', '--bucket', bucket, '--prefix', 'dir/'));
-    t.match(v1, { Contents: [{ Key: 'dir/small.txt', Size: 5, ETag: '"5d41402abc4b2a76b9719d911017c592"' }] });
+    t.match(v1, {
+      Contents: [
+        { Key: 'dir/small.txt', Size: 5, ETag: hasMd5ETags ? '"5d41402abc4b2a76b9719d911017c592"' : /^".+"$/ },
+      ],
+    });
 
     await aws('s3api', 'get-object', '--bucket', bucket, '--key', 'large.bin', '--range', 'bytes=-7', file('range'));
     t.strictSame(readFileSync(file('range')), readFileSync(file('large.bin')).subarray(-7));
@@ -48,8 +60,8 @@ export const awscli: ClientScenario = {
     t.equal(sha256Of(file('large-copy.back')), large, 'copied in parts');
 
     const url = (await aws('s3', 'presign', `s3://${bucket}/copy of small.txt`)).trim();
-    t.equal(await (await fetch(url)).text(), 'hello');
-    t.equal((await fetch(url.replace(/.$/, (last) => (last === '0' ? '1' : '0')))).status, 403);
+    t.equal((await fetchUrl(url)).text, 'hello');
+    t.equal((await fetchUrl(url.replace(/.$/, (last) => (last === '0' ? '1' : '0')))).status, 403);
 
     mkdirSync(file('tree'));
     plantTree(file('tree'));

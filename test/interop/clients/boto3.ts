@@ -14,6 +14,7 @@ export const boto3Clients: readonly ClientScenario[] = (['s3v4', 's3'] as const)
       name: `boto3 ${signature}, ${addressing} style`,
       program: PYTHON,
       proof: [PYTHON, '-c', 'import boto3'],
+      version: async () => (await run(PYTHON, ['-c', 'import boto3; print(boto3.__version__)'])).stdout.trim(),
       async run(t, { endpoint, accessKey, secretKey, folder, bucket }) {
         const env = { AWS_ACCESS_KEY_ID: accessKey, AWS_SECRET_ACCESS_KEY: secretKey, HOME: folder };
         const here = endpoint.replace('127.0.0.1', 'localhost');

@@ -1,13 +1,14 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { run } from '../process.ts';
+import { run, versionOf } from '../process.ts';
 import { type ClientScenario, LARGE, plantRandom, sha256Of } from '../scenario.ts';
 
 /** curl's own SigV4: no SDK between the wire and us. */
 export const curl: ClientScenario = {
   name: 'curl --aws-sigv4',
   program: 'curl',
-  async run(t, { endpoint, accessKey, secretKey, folder, bucket }) {
+  version: () => versionOf('curl'),
+  async run(t, { endpoint, accessKey, secretKey, folder, bucket, large: size = LARGE }) {
     const base = ['-sS', '--aws-sigv4', 'aws:amz:us-east-1:s3', '--user', `${accessKey}:${secretKey}`];
     const file = (name: string) => join(folder, name);
     // curl 7.88 does not send the payload hash S3 demands unless told.
@@ -21,13 +22,13 @@ export const curl: ClientScenario = {
     t.equal((await curlRun(bucket, '-X', 'PUT')).status, 200);
     t.match((await curlRun('')).body, `<Name>${bucket}</Name>`);
     writeFileSync(file('small.txt'), 'hello');
-    const large = plantRandom(file('large.bin'), LARGE);
+    const large = plantRandom(file('large.bin'), size);
     t.equal((await curlRun(`${bucket}/dir/small.txt`, '-T', file('small.txt'))).status, 200);
     t.equal((await curlRun(`${bucket}/large.bin`, '-T', file('large.bin'))).status, 200);
     t.equal((await curlRun(`${bucket}/large.bin`, '-o', file('large.back'))).status, 200);
     t.equal(sha256Of(file('large.back')), large);
 
-    const half = Math.ceil(LARGE / 2);
+    const half = Math.max(Math.ceil(size / 2), 5 * 2 ** 20);
     const bytes = readFileSync(file('large.bin'));
     writeFileSync(file('part1'), bytes.subarray(0, half));
     writeFileSync(file('part2'), bytes.subarray(half));

@@ -1,13 +1,15 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { run } from '../process.ts';
+import { fetchUrl, proxyEnvironment } from '../loopback.ts';
+import { run, versionOf } from '../process.ts';
 import { type ClientScenario, LARGE, plantRandom, plantTree, readTree, sha256Of, TREE } from '../scenario.ts';
 
 /** rclone, with its checks on: it compares sizes, times and MD5s after every transfer. */
 export const rclone: ClientScenario = {
   name: 'rclone',
   program: 'rclone',
-  async run(t, { endpoint, accessKey, secretKey, folder, bucket }) {
+  version: () => versionOf('rclone'),
+  async run(t, { endpoint, accessKey, secretKey, folder, bucket, large: size = LARGE, direct }) {
     const env = {
       HOME: folder,
       RCLONE_CONFIG: join(folder, 'rclone.conf'),
@@ -16,8 +18,16 @@ export const rclone: ClientScenario = {
       RCLONE_CONFIG_GW_ENDPOINT: endpoint,
       RCLONE_CONFIG_GW_ACCESS_KEY_ID: accessKey,
       RCLONE_CONFIG_GW_SECRET_ACCESS_KEY: secretKey,
-      RCLONE_S3_CHUNK_SIZE: '8Mi',
-      RCLONE_S3_UPLOAD_CUTOFF: '20Mi',
+      RCLONE_S3_CHUNK_SIZE: size < LARGE ? '5Mi' : '8Mi',
+      RCLONE_S3_UPLOAD_CUTOFF: size < LARGE ? '5Mi' : '20Mi',
+      ...(direct && {
+        RCLONE_CONFIG_GW_REGION: direct.region,
+        RCLONE_CONFIG_GW_LOCATION_CONSTRAINT: direct.region,
+        RCLONE_CONFIG_GW_FORCE_PATH_STYLE: String(direct.addressing === 'path'),
+        RCLONE_RETRIES: '1',
+        RCLONE_LOW_LEVEL_RETRIES: '1',
+        ...proxyEnvironment(direct.proxyPort),
+      }),
     };
     const rc = async (...args: string[]) => {
       const ran = await run('rclone', args, { env });
@@ -30,7 +40,7 @@ export const rclone: ClientScenario = {
     t.match(await rc('lsd', 'gw:'), bucket);
     mkdirSync(file('tree'));
     plantTree(file('tree'));
-    const large = plantRandom(file('large.bin'), LARGE);
+    const large = plantRandom(file('large.bin'), size);
     await rc('sync', file('tree'), `gw:${bucket}/tree`);
     await rc('copyto', file('large.bin'), `gw:${bucket}/large.bin`);
     await rc('check', file('tree'), `gw:${bucket}/tree`);
@@ -46,7 +56,7 @@ export const rclone: ClientScenario = {
     t.equal(sha256Of(file('moved.back')), large, 'copied on the server');
 
     const url = (await rc('link', '--expire', '10m', `gw:${bucket}/tree/plain.txt`)).trim();
-    t.equal(await (await fetch(url)).text(), 'plain');
+    t.equal((await fetchUrl(url)).text, 'plain');
 
     writeFileSync(file('tree/plain.txt'), 'changed');
     await rc('sync', file('tree'), `gw:${bucket}/tree`);
