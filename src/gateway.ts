@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
 import { type AdminServer, type StorageSummary, startAdmin } from './admin/server.ts';
 import { authenticate } from './auth/authenticate.ts';
-import { openConfiguredCache } from './cache/configured.ts';
 import { adminListen, parseListen } from './config/listen.ts';
 import type { Config } from './config/schema.ts';
+import { openConfiguredCache } from './configured-cache.ts';
 import { Generation, type GenerationDependencies, type Storage } from './generation.ts';
 import { type GatewayServer, startServer } from './http/server.ts';
 import { type Logger, logRequest } from './observe/log.ts';
@@ -99,8 +100,11 @@ function summarise({ config, connection }: Storage): StorageSummary {
   return { name: config.name, provider: config.provider, place: connection.place, isDefault: config.default };
 }
 
+/** Reads both files and tries them: past this point a reload may no longer fail. @throws Error */
 function readTls(tls: { readonly cert: string; readonly key: string }) {
-  return { cert: readFileSync(tls.cert, 'utf8'), key: readFileSync(tls.key, 'utf8') };
+  const read = { cert: readFileSync(tls.cert, 'utf8'), key: readFileSync(tls.key, 'utf8') };
+  createSecureContext(read);
+  return read;
 }
 
 /** An address as clients on this machine can use it. */

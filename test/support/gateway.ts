@@ -1,6 +1,7 @@
 import { pino } from 'pino';
 import { parseConfig } from '../../src/config/load.ts';
 import { type Gateway, startGateway } from '../../src/gateway.ts';
+import { describeError } from '../../src/observe/log.ts';
 import { createMetrics } from '../../src/observe/metrics.ts';
 
 /** The credential that `startTestGateway` knows unless its configuration lists others. */
@@ -28,7 +29,10 @@ export async function startTestGateway(yaml: string): Promise<TestGateway> {
   });
   const gateway = await startGateway({
     config,
-    log: pino({ level: 'debug' }, { write: (line: string) => void lines.push(line) }),
+    log: pino(
+      { level: 'debug', base: null, serializers: { err: describeError } },
+      { write: (line: string) => void lines.push(line) },
+    ),
     metrics: createMetrics('test'),
     now: () => new Date(),
     adminToken: 'admin-token-of-the-tests',

@@ -5,12 +5,26 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** Makes a key and a certificate for one name, signed by itself, in a folder; needs the program `openssl`. */
-export async function selfSigned(folder: string, name: string): Promise<{ key: string; cert: string }> {
-  const key = join(folder, 'key.pem');
-  const cert = join(folder, 'cert.pem');
+export interface Certificate {
+  /** PEM, and the files that hold it. */
+  readonly key: string;
+  readonly cert: string;
+  readonly keyFile: string;
+  readonly certFile: string;
+}
+
+/**
+ * Makes a key and a certificate for one name, signed by itself, in a folder; needs the program `openssl`.
+ * @param days until it expires; a negative number for one that has
+ */
+export async function selfSigned(folder: string, name: string, days = 2): Promise<Certificate> {
+  const keyFile = join(folder, 'key.pem');
+  const certFile = join(folder, 'cert.pem');
+  const request = join(folder, 'request.pem');
   const subject = ['-subj', `/CN=${name}`, '-addext', `subjectAltName=DNS:${name}`];
-  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'];
-  await run('openssl', ['req', '-x509', ...curve, ...subject, '-keyout', key, '-out', cert]);
-  return { key: await readFile(key, 'utf8'), cert: await readFile(cert, 'utf8') };
+  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+  await run('openssl', ['req', '-new', ...curve, ...subject, '-keyout', keyFile, '-out', request]);
+  const validity = ['-days', String(days), '-copy_extensions', 'copy'];
+  await run('openssl', ['x509', '-req', '-in', request, '-signkey', keyFile, ...validity, '-out', certFile]);
+  return { key: await readFile(keyFile, 'utf8'), cert: await readFile(certFile, 'utf8'), keyFile, certFile };
 }
