@@ -68,11 +68,15 @@ export async function translate(request: S3Request, target: Target): Promise<Tra
  * A form holds its own policy and signature, which are checked and taken out before; one that comes here was not.
  * The header asks some servers to unpack the body into keys that nobody here has seen.
  */
-function refuseUntranslatable({ operation, headers }: S3Request): void {
+function refuseUntranslatable({ operation, headers, body }: S3Request): void {
   const header = 'x-amz-meta-snowball-auto-extract';
   if (headers.has(header)) throw new S3Error('NotImplemented', { detail: { Header: header } });
   if (operation === 'PostObject') throw new S3Error('NotImplemented');
+  // It names accounts of the storage, which no client is told. s3cmd writes back what it read, and goes on after 501.
+  if (WRITES_ACL.has(operation) && body !== null) throw new S3Error('NotImplemented');
 }
+
+const WRITES_ACL: ReadonlySet<OperationName> = new Set<OperationName>(['PutBucketAcl', 'PutObjectAcl']);
 
 function refuseDotSegments({ key, headers }: S3Request, { dialect }: Target): void {
   if (dialect.dotSegments === 'allow') return;

@@ -224,6 +224,18 @@ t.test('S17 an archive to unpack, and a form nobody has checked, are refused', a
   t.equal(standIn.seen.length, 0);
 });
 
+t.test('E04 an ACL that names accounts is refused, as no client is told them; a canned one passes', async (t) => {
+  const { standIn, handler } = await start(t, {});
+  const place = { method: 'PUT', bucket: 'bucket', query: 'acl' };
+  const body = '<AccessControlPolicy><Owner><ID>sluice</ID></Owner></AccessControlPolicy>';
+  for (const key of ['k', undefined]) {
+    await t.rejects(handler(s3Request({ ...place, ...(key && { key }), body })), { code: 'NotImplemented' });
+  }
+  t.equal(standIn.seen.length, 0);
+  await handler(s3Request({ ...place, key: 'k', headers: { 'x-amz-acl': 'private' } }));
+  t.equal(standIn.seen[0]?.headers.get('x-amz-acl'), 'private');
+});
+
 t.test('conditions on a write are passed on, translated or refused, never dropped', async (t) => {
   const put = { method: 'PUT', bucket: 'bucket', key: 'k', body: 'x' };
   const native = await start(t, { dialect: { ifNoneMatch: { by: 'native' } } });
