@@ -1,7 +1,7 @@
 import type { authenticate } from './auth/authenticate.ts';
 import type { Cache } from './cache/cache.ts';
-import { cacheRules } from './cache/configured.ts';
 import type { Config, StorageConfig } from './config/schema.ts';
+import { cacheRules } from './configured-cache.ts';
 import { peerFilter } from './http/peer-filter.ts';
 import type { ServerSettings } from './http/server.ts';
 import type { Logger } from './observe/log.ts';

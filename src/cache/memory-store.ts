@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { blockCount } from './content.ts';
-import type { Description } from './description.ts';
+import { type Description, isSameVersion } from './description.ts';
 import { type ObjectName, objectId } from './identity.ts';
 import type { CacheStore, Draft, KeepOptions, Opened, Stored } from './store.ts';
 
@@ -13,7 +13,16 @@ export interface MemoryStoreOptions {
   readonly onEvicted?: (stored: Stored) => void;
 }
 
-interface Held {
+export interface MemoryStore extends CacheStore {
+  /** Puts what another store holds here as well, under that store's entry. */
+  adopt(held: Held): void;
+  /** What is held of this version; undefined when it is not here. */
+  heldOf(stored: Stored): Held | undefined;
+  readonly bytes: number;
+  readonly count: number;
+}
+
+export interface Held {
   readonly stored: Stored;
   readonly description: Description;
   readonly blocks: readonly Uint8Array[];
@@ -23,11 +32,7 @@ interface Held {
 const OVERHEAD = 2048;
 
 /** Small objects in memory, least recently used first out. Drafts count as well, so that the limit is one. */
-export function createMemoryStore(options: MemoryStoreOptions): CacheStore & {
-  /** Puts what another store holds here as well. */
-  adopt(stored: Stored, description: Description, blocks: readonly Uint8Array[]): void;
-  readonly bytes: () => number;
-} {
+export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
   let reserved = 0;
   const held = new LRUCache<string, Held>({
     maxSize: Math.max(1, options.size),
@@ -45,9 +50,14 @@ export function createMemoryStore(options: MemoryStoreOptions): CacheStore & {
     }
     return true;
   };
-  const adopt = (stored: Stored, description: Description, blocks: readonly Uint8Array[]): void => {
-    if (makeRoom(stored.size + OVERHEAD)) held.set(stored.id, { stored, description, blocks });
-    else held.delete(stored.id);
+  const adopt = (entry: Held): void => {
+    const { id, size } = entry.stored;
+    held.delete(id);
+    if (makeRoom(size + OVERHEAD)) held.set(id, entry);
+  };
+  const heldOf = (stored: Stored): Held | undefined => {
+    const found = held.peek(stored.id);
+    return found !== undefined && isSameVersion(found.stored, stored) ? found : undefined;
   };
 
   function draft(name: ObjectName, size: number): Draft | undefined {
@@ -72,7 +82,7 @@ export function createMemoryStore(options: MemoryStoreOptions): CacheStore & {
       keep: async (kept) => {
         release();
         if (!kept.isCurrent()) return false;
-        adopt(newStored(name, kept, options.now()), kept.description, blocks);
+        adopt({ stored: newStored(name, kept, options.now()), description: kept.description, blocks });
         return true;
       },
       close: release,
@@ -82,24 +92,32 @@ export function createMemoryStore(options: MemoryStoreOptions): CacheStore & {
   return {
     find: (id) => held.get(id)?.stored,
     open: async (stored) => {
-      const found = held.get(stored.id);
-      return found?.stored === stored ? opened(found) : undefined;
+      const found = heldOf(stored);
+      return found && opened(found);
     },
     draft,
     fits: (size) => size <= options.largest,
     drop: async (stored) => {
-      if (held.peek(stored.id)?.stored === stored) held.delete(stored.id);
+      if (heldOf(stored) !== undefined) held.delete(stored.id);
     },
     validated: (stored, at) => {
-      stored.validatedAt = at;
-      stored.isConfirmed = true;
+      const found = heldOf(stored)?.stored;
+      if (found === undefined) return;
+      found.validatedAt = at;
+      found.isConfirmed = true;
     },
     *entries() {
       for (const { stored } of held.values()) yield stored;
     },
     close: async () => held.clear(),
     adopt,
-    bytes: () => held.calculatedSize + reserved,
+    heldOf,
+    get bytes() {
+      return held.calculatedSize + reserved;
+    },
+    get count() {
+      return held.size;
+    },
   };
 }
 
@@ -118,7 +136,8 @@ export function newStored(name: ObjectName, kept: KeepOptions, now: number): Sto
   };
 }
 
-function opened({ stored, description, blocks }: Held): Opened {
+/** A version out of memory. */
+export function opened({ stored, description, blocks }: Held): Opened {
   return {
     stored,
     description,

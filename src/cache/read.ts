@@ -194,7 +194,8 @@ function maybeVerify(stored: Stored, call: Call, origin: Origin, shared: Shared)
       },
     );
     recorder.count('verified');
-    if (found === undefined || store.find(stored.id) !== stored) return;
+    const current = store.find(stored.id);
+    if (found === undefined || current === undefined || !isSameVersion(current, stored)) return;
     if (found !== 'absent' && isSameVersion(markOf(found), stored)) return;
     recorder.count('verifiedStale');
     log.warn({ storage: call.name.storage, rule: call.rule.label }, 'an object changed that its rule calls unchanging');

@@ -3,7 +3,7 @@ import type { S3Response } from '../s3/message.ts';
 import { answerHead, type CacheResult } from './answer.ts';
 import { CachedBody, contentSource, fillSource, type Source } from './body.ts';
 import { BLOCK_BYTES } from './content.ts';
-import type { Description } from './description.ts';
+import { type Description, isSameVersion, type VersionMark } from './description.ts';
 import type { Fill } from './fill.ts';
 import type { Origin } from './origin.ts';
 import type { Call, Shared } from './shared.ts';
@@ -24,7 +24,7 @@ export async function serveStored(
   const opened = await store.open(stored);
   if (opened === undefined) {
     // What was replaced meanwhile is no damage.
-    if (store.find(stored.id) === stored) recorder.count('damaged');
+    if (isSameVersion(store.find(stored.id) ?? NONE, stored)) recorder.count('damaged');
     await store.drop(stored);
     return undefined;
   }
@@ -61,6 +61,8 @@ export async function serveFill(
     throw error;
   });
 }
+
+const NONE: VersionMark = { etag: '', size: -1, lastModified: 0 };
 
 /** The cache's own bytes failed before an answer began. */
 class SourceFailure extends Error {}

@@ -15,7 +15,7 @@ export interface RuleStats {
 export interface CacheStats {
   readonly rules: readonly RuleStats[];
   readonly counters: Readonly<Record<Counter, number>>;
-  /** Seconds since their last use of what was evicted: the sum, to be divided by `evictions`. */
+  /** Seconds for which what was evicted had been here: the sum, to be divided by `evictions`. */
   readonly evictedAge: number;
 }
 

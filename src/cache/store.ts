@@ -51,7 +51,7 @@ export interface Draft {
   close(): void;
 }
 
-/** Where versions are kept: at most one of each object. */
+/** Where versions are kept: at most one of each object. A `Stored` that is given back stands for its version. */
 export interface CacheStore {
   find(id: string): Stored | undefined;
   /** Undefined when its bytes turn out to be gone or damaged: it is dropped then. Close the content. */

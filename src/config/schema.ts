@@ -168,6 +168,14 @@ const cacheRule = z
 
 const cache = z.strictObject({
   memory: size.default(512 * 2 ** 20).describe('For small objects.'),
+  disk: z
+    .strictObject({
+      path: z.string().min(1).describe('Folder of the cache alone, for its owner only; made when absent.'),
+      size: size.describe('Bytes it may take.'),
+      minFree: size.default(2 ** 30).describe('Bytes of its file system that are left free.'),
+    })
+    .optional()
+    .describe('Without it only what memory holds is kept.'),
   ruleSets: z.record(name, z.array(cacheRule).min(1)).default({}).describe('Rules of your own, by name.'),
   verify: z.number().min(0).max(1).default(0.001).describe('Share of unasked hits that is checked afterwards.'),
 });

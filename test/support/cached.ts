@@ -1,4 +1,4 @@
-import { type Cache, openCache } from '../../src/cache/cache.ts';
+import { type Cache, type CacheOptions, openCache } from '../../src/cache/cache.ts';
 import type { CachePlace } from '../../src/cache/layer.ts';
 import { type CacheRule, compileRules } from '../../src/cache/rules.ts';
 import { S3Error } from '../../src/s3/error.ts';
@@ -28,6 +28,8 @@ export interface Cached {
 export interface CachedOptions {
   readonly rules?: readonly CacheRule[];
   readonly memory?: number;
+  readonly disk?: CacheOptions['disk'];
+  readonly vendor?: CacheVendor;
   readonly verify?: number;
   readonly random?: () => number;
 }
@@ -37,10 +39,11 @@ export async function cached(
   test: { teardown(work: () => Promise<void>): void },
   options: CachedOptions = {},
 ): Promise<Cached> {
-  const vendor = cacheVendor();
+  const vendor = options.vendor ?? cacheVendor();
   const clock = { ahead: 0 };
   const cache = await openCache({
     memory: options.memory ?? 64 * 2 ** 20,
+    disk: options.disk,
     verify: options.verify ?? 0,
     now: () => new Date(Date.now() + clock.ahead),
     log: { warn: () => undefined, info: () => undefined },

@@ -1,8 +1,8 @@
-import type { Config } from '../config/schema.ts';
-import type { Cache } from './cache.ts';
-import { PRESETS } from './presets.ts';
-import { compileRules, type RuleSet } from './rules.ts';
-import type { CacheLog } from './shared.ts';
+import type { Cache } from './cache/cache.ts';
+import { PRESETS } from './cache/presets.ts';
+import { compileRules, type RuleSet } from './cache/rules.ts';
+import type { CacheLog } from './cache/shared.ts';
+import type { Config } from './config/schema.ts';
 
 /** The cache that configurations ask for: opened when the first one does, and kept through all that follow. */
 export interface ConfiguredCache {
@@ -43,8 +43,8 @@ async function open(
   { log, now }: { readonly log: CacheLog; readonly now: () => Date },
 ): Promise<Cache> {
   // Loaded when first wanted: a gateway without a cache starts without it.
-  const { openCache } = await import('./cache.ts');
-  return openCache({ memory: cache.memory, verify: cache.verify, log, now });
+  const { openCache } = await import('./cache/cache.ts');
+  return openCache({ memory: cache.memory, disk: cache.disk, verify: cache.verify, log, now });
 }
 
 /** The rule sets of a configuration, presets among them, by name; none for `off`. */

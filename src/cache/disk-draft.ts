@@ -1,0 +1,106 @@
+import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { type FileHandle, open, rename, unlink } from 'node:fs/promises';
+import { crc32 } from 'node:zlib';
+import { BLOCK_BYTES, blockCount, blockLength } from './content.ts';
+import { readAt, writeAt } from './disk-content.ts';
+import { encodeTrailer, type Trailer } from './disk-file.ts';
+import { type DiskFolder, isCode } from './disk-folder.ts';
+import type { DiskEntry } from './disk-lru.ts';
+import { type ObjectName, objectId, versionId } from './identity.ts';
+import { newStored } from './memory-store.ts';
+import type { Draft, KeepOptions } from './store.ts';
+
+export interface DiskDraft extends Draft {
+  /** As `keep`, and gives what is found from then on. */
+  keepEntry(options: KeepOptions): Promise<DiskEntry | undefined>;
+}
+
+export interface DiskDraftOptions {
+  readonly folder: DiskFolder;
+  readonly now: () => number;
+  readonly onError: (error: unknown) => void;
+  /** Puts what is whole and in its place into the index. */
+  readonly onKept: (entry: DiskEntry, trailer: Trailer) => void;
+  /** Told once, with what is left to do. */
+  readonly onClosed: (remove: () => Promise<void>) => void;
+}
+
+/** A file that is written in any order, and gets its name when it is whole. */
+export function openDiskDraft(name: ObjectName, size: number, options: DiskDraftOptions): DiskDraft {
+  const { folder, now, onError } = options;
+  const path = folder.temporary(randomBytes(12).toString('hex'));
+  const file = createFile(path, folder);
+  // Whoever uses it hears of a failure.
+  file.catch(() => undefined);
+  const checksums = new Uint32Array(blockCount(size));
+  let isKept = false;
+  let isClosed = false;
+
+  const keepEntry = async (kept: KeepOptions): Promise<DiskEntry | undefined> => {
+    const trailer = { name, description: kept.description, checksums };
+    await writeAt(await file, size, encodeTrailer(trailer));
+    const id = objectId(name);
+    const own = versionId(kept.description.etag, size) + randomBytes(4).toString('hex');
+    await moveIn(path, folder.pathOf(id, own), folder);
+    isKept = true;
+    if (!kept.isCurrent()) {
+      await unlink(folder.pathOf(id, own));
+      return undefined;
+    }
+    const at = now();
+    const entry: DiskEntry = { ...newStored(name, kept, at), file: own, usedAt: at };
+    options.onKept(entry, trailer);
+    return entry;
+  };
+  const guarded = async <T>(work: Promise<T>): Promise<T> => {
+    try {
+      return await work;
+    } catch (error) {
+      onError(error);
+      throw error;
+    }
+  };
+  const write = async (index: number, bytes: Uint8Array): Promise<void> => {
+    checksums[index] = crc32(bytes);
+    await writeAt(await file, index * BLOCK_BYTES, bytes);
+  };
+  return {
+    write: (index, bytes) => guarded(write(index, bytes)),
+    read: async (index) => readAt(await file, index * BLOCK_BYTES, blockLength(size, index)),
+    keepEntry: (kept) => guarded(keepEntry(kept)),
+    keep: async (kept) => (await guarded(keepEntry(kept))) !== undefined,
+    close: () => {
+      if (isClosed) return;
+      isClosed = true;
+      options.onClosed(async () => {
+        const opened = await file.catch(() => undefined);
+        if (opened === undefined) return;
+        await opened.close();
+        if (!isKept) await unlink(path).catch(ignoreAbsent);
+      });
+    },
+  };
+}
+
+async function createFile(path: string, folder: DiskFolder): Promise<FileHandle> {
+  const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+  return open(path, flags, 0o600).catch((error: unknown) => {
+    if (!isCode(error, 'ENOENT')) throw error;
+    // Emptying the cache by hand is allowed.
+    folder.repair();
+    return open(path, flags, 0o600);
+  });
+}
+
+async function moveIn(path: string, place: string, folder: DiskFolder): Promise<void> {
+  await rename(path, place).catch((error: unknown) => {
+    if (!isCode(error, 'ENOENT')) throw error;
+    folder.repair();
+    return rename(path, place);
+  });
+}
+
+function ignoreAbsent(error: unknown): void {
+  if (!isCode(error, 'ENOENT')) throw error;
+}
