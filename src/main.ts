@@ -36,8 +36,10 @@ program
 
 program
   .command('check')
-  .description('check the configuration')
+  .description('check the configuration, then try every storage live')
   .option(...CONFIG)
+  .option('--storage <name>', 'try only this storage')
+  .option('--bucket <name>', 'try in this bucket, where a storage names none')
   .option('--json', 'print the result as JSON')
   .action(async (options) => (await import('./commands/check.ts')).check(options, process.env));
 

@@ -115,7 +115,12 @@ async function openUpstream(config: S3StorageConfig, { log, now }: ConnectionDep
   };
 }
 
-function transportOptions({ connectTimeout, idleTimeout, ca }: S3StorageConfig | AzureStorageConfig): TransportOptions {
+/** How the servers of a storage are talked to. @throws Error when the CA file cannot be read */
+export function transportOptions({
+  connectTimeout,
+  idleTimeout,
+  ca,
+}: S3StorageConfig | AzureStorageConfig): TransportOptions {
   return { connectTimeout, idleTimeout, ...(ca !== undefined && { ca: readFileSync(ca) }) };
 }
 
