@@ -58,7 +58,9 @@ export interface AzureClient {
   send(request: AzureRequest): Promise<IncomingResponse>;
   /** As `send`, for requests whose answer has nothing but headers to tell. */
   head(request: AzureRequest): Promise<Headers>;
-  /** As `send`, for requests whose answer is a document. */
+  /** As `send`, for requests whose answer is to be read whole. */
+  read(request: AzureRequest): Promise<Buffer>;
+  /** As `read`, for a document. */
   document(request: AzureRequest): Promise<XmlElement>;
   /** The absolute URL of a blob, for `x-ms-copy-source`; it carries the SAS, where that is how we are let in. */
   sourceUrl(container: string, blob: string): string;
@@ -153,19 +155,12 @@ export function createAzureClient(options: AzureClientOptions): AzureClient {
       body.on('error', () => undefined).resume();
       return headers;
     },
+    read,
     async document(request) {
-      const { body } = await send(request);
-      const chunks: Uint8Array[] = [];
-      let size = 0;
-      for await (const chunk of body) {
-        size += chunk.byteLength;
-        if (size > MAX_DOCUMENT_BYTES)
-          throw new S3Error('ServiceUnavailable', { cause: new Error('too long an answer') });
-        chunks.push(chunk);
-      }
       try {
-        return parseXml(withoutMarks(Buffer.concat(chunks)));
+        return parseXml(await read(request));
       } catch (cause) {
+        if (cause instanceof S3Error && cause.code !== 'MalformedXML') throw cause;
         throw new S3Error('ServiceUnavailable', { cause });
       }
     },
@@ -174,6 +169,19 @@ export function createAzureClient(options: AzureClientOptions): AzureClient {
       return `${account.origin.protocol}://${authority(account)}${account.basePath}/${container}/${encodeKey(blob)}${token}`;
     },
   };
+
+  async function read(request: AzureRequest): Promise<Buffer> {
+    const { body } = await send(request);
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    for await (const chunk of body) {
+      size += chunk.byteLength;
+      if (size > MAX_DOCUMENT_BYTES)
+        throw new S3Error('ServiceUnavailable', { cause: new Error('too long an answer') });
+      chunks.push(chunk);
+    }
+    return Buffer.concat(chunks, size);
+  }
 
   async function send(request: AzureRequest): Promise<IncomingResponse> {
     const isReplayable = request.body === undefined || request.body === null || request.body instanceof Uint8Array;
@@ -221,17 +229,6 @@ function waitAfter(error: unknown, request: AzureRequest): number | undefined {
   if (!isPassing && cause.status !== 504) return undefined;
   const seconds = cause.retryAfter ?? 0;
   return seconds > LONGEST_RETRY_AFTER ? undefined : seconds * 1000;
-}
-
-/**
- * Names that XML cannot hold come percent-encoded, and only an attribute tells, which our parser passes over: it
- * becomes part of the element's name. Text has no `<`, so nothing else can be meant.
- */
-function withoutMarks(bytes: Buffer): Buffer {
-  const mark = '<Name Encoded="true">';
-  if (!bytes.includes(mark)) return bytes;
-  const text = bytes.toString().replaceAll(/<Name Encoded="true">([^<]*)<\/Name>/g, '<EncodedName>$1</EncodedName>');
-  return Buffer.from(text);
 }
 
 /** Lets go of an answer's body that nobody will read; what it still has to say was said by the error thrown for it. */

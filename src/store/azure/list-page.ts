@@ -1,8 +1,6 @@
-import { S3Error } from '../../s3/error.ts';
-import { decodeUri } from '../../s3/uri.ts';
-import { childText, type XmlElement } from '../../s3/xml.ts';
 import { type Blob, makeBlob } from './blob.ts';
 import type { AzureClient } from './client.ts';
+import { type ListedEntry, readListing } from './list-document.ts';
 
 export interface ListPageInput {
   readonly container: string;
@@ -31,7 +29,7 @@ export interface ListPage {
 /** One page of a container. It may be short, or empty, without being the last. */
 export async function listPage(client: AzureClient, input: ListPageInput): Promise<ListPage> {
   const { container, prefix, delimiter, maxResults, marker, startFrom } = input;
-  const root = await client.document({
+  const bytes = await client.read({
     method: 'GET',
     container,
     query: {
@@ -45,45 +43,27 @@ export async function listPage(client: AzureClient, input: ListPageInput): Promi
       include: 'metadata',
     },
   });
-  const list = root.children.find((child) => child.name === 'Blobs')?.children ?? [];
-  const items = list.flatMap(itemOf);
-  return { items: items.sort(byName), marker: childText(root, 'NextMarker') || undefined };
+  const { entries, marker: next } = readListing(bytes.toString());
+  return { items: entries.map(itemOf).sort(byName), marker: next };
 }
 
-function itemOf(element: XmlElement): ListItem[] {
-  if (element.name === 'BlobPrefix') return [{ name: nameOf(element), blob: undefined }];
-  if (element.name !== 'Blob') return [];
-  const properties = fieldsOf(element, 'Properties');
-  return [
-    {
-      name: nameOf(element),
-      blob: makeBlob({
-        azureEtag: properties.get('etag') ?? '',
-        size: Number(properties.get('content-length')),
-        lastModified: properties.get('last-modified') ?? '',
-        contentMd5: properties.get('content-md5'),
-        properties,
-        metadata: fieldsOf(element, 'Metadata'),
-        tier: properties.get('accesstier'),
-        tagCount: Number(properties.get('tagcount') ?? 0),
-        copyStatus: properties.get('copystatus'),
-        isFolder: properties.get('resourcetype') === 'directory',
-      }),
-    },
-  ];
-}
-
-function fieldsOf(element: XmlElement, name: string): ReadonlyMap<string, string> {
-  const fields = element.children.find((child) => child.name === name)?.children ?? [];
-  return new Map(fields.map((field) => [field.name.toLowerCase(), field.text]));
-}
-
-function nameOf(element: XmlElement): string {
-  const name = childText(element, 'Name') ?? decodeUri(childText(element, 'EncodedName') ?? '');
-  if (name === undefined || name === '') {
-    throw new S3Error('ServiceUnavailable', { cause: new Error('Azure listed a blob without a name') });
-  }
-  return name;
+function itemOf({ name, isPrefix, properties, metadata }: ListedEntry): ListItem {
+  if (isPrefix) return { name, blob: undefined };
+  return {
+    name,
+    blob: makeBlob({
+      azureEtag: properties.get('etag') ?? '',
+      size: Number(properties.get('content-length')),
+      lastModified: properties.get('last-modified') ?? '',
+      contentMd5: properties.get('content-md5'),
+      properties,
+      metadata,
+      tier: properties.get('accesstier'),
+      tagCount: Number(properties.get('tagcount') ?? 0),
+      copyStatus: properties.get('copystatus'),
+      isFolder: properties.get('resourcetype') === 'directory',
+    }),
+  };
 }
 
 /** Some services give all prefixes before all blobs. */
