@@ -28,7 +28,9 @@ export async function openLog({ level, format }: LogOptions): Promise<Logger> {
 /** Writes a request's one line. Keys and query values stay out: presigned ones are passwords. */
 export function logRequest(log: Logger, record: RequestRecord): void {
   const { error, notes, status, durationMs, ...rest } = record;
-  const level = status >= 500 ? 'error' : 'info';
+  // 501 answers what a client asked for and nobody has.
+  const isFailure = status >= 500 && status !== 501;
+  const level = isFailure ? 'error' : 'info';
   log[level](
     {
       ...rest,
@@ -37,7 +39,7 @@ export function logRequest(log: Logger, record: RequestRecord): void {
       ...Object.fromEntries(notes),
       ...(error === undefined ? {} : { code: error instanceof S3Error ? error.code : 'InternalError' }),
       // A refused request is the client's matter; the stack is wanted where something here or behind failed.
-      ...(error !== undefined && status >= 500 ? { err: error } : {}),
+      ...(error !== undefined && isFailure ? { err: error } : {}),
     },
     'request',
   );
