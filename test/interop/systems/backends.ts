@@ -1,0 +1,121 @@
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { AZURITE_ACCOUNT, AZURITE_KEY, startAzurite } from '../../support/azurite.ts';
+import { missingForCeph, startCeph } from '../../support/ceph.ts';
+import { CREDENTIALS, startTestGateway, type TestGateway } from '../../support/gateway.ts';
+import { wireClient } from '../../support/wire-client.ts';
+import { STAND_IN_KEY, startStandIn } from '../../vendors/stand-in.ts';
+
+/** Where a system's bytes end up. */
+export interface Backend {
+  readonly name: string;
+  /** The fields that point a `storages` entry there, in flow style. */
+  readonly storage: string;
+  /** Whether the ETag of one piece is its MD5, as of S3. */
+  readonly hasMd5ETags: boolean;
+  /** Whether it takes long for many small objects. */
+  readonly isSlow: boolean;
+}
+
+export interface BackendSource {
+  readonly name: string;
+  readonly missing: readonly string[];
+  start(t: Test): Promise<Backend>;
+}
+
+/** All, or those that the environment's BACKEND names. */
+export function backends(environment: string | undefined): readonly BackendSource[] {
+  const chosen = environment?.split(',');
+  return SOURCES.filter(({ name }) => chosen?.includes(name) ?? true);
+}
+
+const SOURCES: readonly BackendSource[] = [
+  {
+    name: 'embedded',
+    missing: [],
+    start: async (t) => ({
+      name: 'embedded',
+      storage: `provider: filesystem, path: ${JSON.stringify(join(t.testdir(), 'data'))}`,
+      hasMd5ETags: true,
+      isSlow: false,
+    }),
+  },
+  {
+    name: 'ceph',
+    missing: missingForCeph(),
+    start: async (t) => {
+      const ceph = await startCeph();
+      t.teardown(() => ceph.stop());
+      const keys = `accessKey: ${ceph.accessKey}, secretKey: ${ceph.secretKey}`;
+      return {
+        name: 'ceph',
+        storage: `provider: ceph, endpoint: "localhost:${ceph.port}", protocol: http, ${keys}`,
+        hasMd5ETags: true,
+        isSlow: false,
+      };
+    },
+  },
+  {
+    name: 'azurite',
+    missing: [],
+    start: async (t) => {
+      const azurite = await startAzurite();
+      t.teardown(() => azurite.stop());
+      const keys = `account: ${AZURITE_ACCOUNT}, accountKey: "${AZURITE_KEY}"`;
+      return {
+        name: 'azurite',
+        storage: `provider: azure, endpoint: "${azurite.endpoint}", protocol: http, ${keys}`,
+        hasMd5ETags: true,
+        isSlow: true,
+      };
+    },
+  },
+  {
+    // Upper-case ETags of objects and random ones of uploads, as the vendor gives them; Sluice mends both.
+    name: 'oss',
+    missing: [],
+    start: async (t) => {
+      const standIn = await startStandIn('oss');
+      t.teardown(() => standIn.close());
+      const keys = `accessKey: ${STAND_IN_KEY.accessKey}, secretKey: ${STAND_IN_KEY.secretKey}`;
+      return {
+        name: 'oss',
+        storage: `provider: oss, endpoint: "${standIn.endpoint}", region: ${standIn.row.region}, protocol: http, etag: md5, ${keys}`,
+        hasMd5ETags: true,
+        isSlow: false,
+      };
+    },
+  },
+];
+
+/** Makes buckets on a backend through a gateway of their own. */
+export async function makeBuckets(t: Test, backend: Backend, names: readonly string[]): Promise<void> {
+  const gateway = await startTestGateway(
+    `${CREDENTIALS}\nstorages: [{ name: all, ${backend.storage}, default: true }]\n`,
+  );
+  try {
+    const { ask } = wireClient(t, { port: gateway.port });
+    for (const name of names) {
+      const { status, text } = await ask('PUT', name);
+      if (status !== 200) throw new Error(`bucket ${name} on ${backend.name}: ${status} ${text}`);
+    }
+  } finally {
+    await gateway.close();
+  }
+}
+
+/** A gateway closed with the test. @param yaml the configuration without credentials */
+export async function testGateway(t: Test, yaml: string): Promise<TestGateway> {
+  const gateway = await startTestGateway(`${CREDENTIALS}\n${yaml}`);
+  t.teardown(() => gateway.close());
+  return gateway;
+}
+
+/** Runs a system's replay on each backend, one after another. */
+export function onEachBackend(play: (t: Test, backend: Backend) => Promise<void>): void {
+  t.setTimeout(600_000);
+  for (const source of backends(process.env.BACKEND)) {
+    const skip = source.missing.length > 0 ? `not installed: ${source.missing.join(', ')}` : false;
+    t.test(source.name, { skip, timeout: 600_000 }, async (t) => play(t, await source.start(t)));
+  }
+}
