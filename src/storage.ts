@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { dialectOverrides } from './config/dialect-fields.ts';
 import type { AzureStorageConfig, FilesystemStorageConfig, S3StorageConfig, StorageConfig } from './config/schema.ts';
 import type { TransportOptions } from './http/transport.ts';
+import { breaker } from './layers/breaker.ts';
 import { retry } from './layers/retry.ts';
 import type { Logger } from './observe/log.ts';
 import { compose, type Handler } from './s3/message.ts';
@@ -108,6 +109,7 @@ async function openUpstream(config: S3StorageConfig, { log, now }: ConnectionDep
     handler: compose(handler, [
       ...emulate(target.dialect, { uploadPartSize: config.uploadPartSize, now }),
       retry({ retries: config.retries }),
+      breaker(),
     ]),
     place: `${config.protocol}://${config.endpoint}`,
     tokenKey: createSecretKey(createHash('sha256').update(`sluice tokens ${config.secretKey}`).digest()),
