@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { type AdminServer, type StorageSummary, startAdmin } from './admin/server.ts';
 import { authenticate } from './auth/authenticate.ts';
+import { operateCache } from './cache-operator.ts';
 import { adminListen, parseListen } from './config/listen.ts';
 import type { Config } from './config/schema.ts';
 import { openConfiguredCache } from './configured-cache.ts';
@@ -46,9 +47,15 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const dependencies: GenerationDependencies = { log, now, authenticate, cache: cache.of };
   let current = await Generation.open(options.config, dependencies, undefined);
   const { config } = options;
+  const closing = new AbortController();
+  metrics.readCache(() => {
+    const opened = cache.current();
+    return opened && { usage: opened.usage(), stats: opened.stats() };
+  });
   let server: GatewayServer | undefined;
   let admin: AdminServer | undefined;
   const close = async () => {
+    closing.abort();
     await server?.close(current.config.drainSeconds * 1000);
     await admin?.close();
     await cache.close();
@@ -74,6 +81,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         storages: () => current.storages.map(summarise),
         probe: () => Promise.all(current.storages.map(probeStorage)),
         metrics: () => metrics.render(),
+        cache: operateCache({ cache: cache.current, generation: () => current, signal: closing.signal }),
       },
     );
     const { setTls } = server;

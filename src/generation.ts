@@ -5,7 +5,7 @@ import { cacheRules } from './configured-cache.ts';
 import { peerFilter } from './http/peer-filter.ts';
 import type { ServerSettings } from './http/server.ts';
 import type { Logger } from './observe/log.ts';
-import { buildCatalog, type Target } from './route/catalog.ts';
+import { buildCatalog, type Credential, type Target } from './route/catalog.ts';
 import { route } from './route/router.ts';
 import { compose, type Handler, type Layer } from './s3/message.ts';
 import { type Connection, connectionKey, openConnection } from './storage.ts';
@@ -32,6 +32,8 @@ export class Generation {
   readonly config: Config;
   readonly storages: readonly Storage[];
   readonly settings: ServerSettings;
+  /** Answers whatever `OPERATOR` asks for, in clients' names: for what the gateway does by itself. */
+  readonly operator: Handler;
   readonly #connections: ReadonlyMap<string, SharedConnection>;
   #active = 0;
   #onIdle: (() => void) | undefined;
@@ -49,6 +51,12 @@ export class Generation {
       return shared === undefined ? [] : [{ config: storage, connection: shared.connection }];
     });
     const layers = [this.#count(), authenticateBy(config, dependencies)];
+    const everybodys = this.storages.map((storage) => ({
+      ...storage,
+      config: { ...storage.config, projects: 'all' as const },
+    }));
+    const operated = { config: { ...config, credentials: [OPERATOR] }, storages: everybodys };
+    this.operator = compose(routeOf(operated, dependencies, cache), [this.#count()]);
     this.settings = {
       handler: compose(routeOf(this, dependencies, cache), layers),
       domains: config.domains.map((domain) => domain.replace(/:\d+$/, '').toLowerCase()),
@@ -152,8 +160,16 @@ function authenticateBy(config: Config, dependencies: GenerationDependencies): L
   });
 }
 
+interface Routed {
+  readonly config: Omit<Config, 'credentials'> & { readonly credentials: readonly Credential[] };
+  readonly storages: readonly Storage[];
+}
+
+/** The gateway itself. It reaches everything, and nobody can sign as it: it is no credential of the verifier. */
+export const OPERATOR: Credential = { name: 'operator', accessKey: 'operator' };
+
 function routeOf(
-  { config, storages }: Pick<Generation, 'config' | 'storages'>,
+  { config, storages }: Routed,
   { log, now }: GenerationDependencies,
   cache: Cache | undefined,
 ): Handler {
@@ -171,7 +187,11 @@ function routeOf(
 }
 
 /** Also a bucket that is not cached gets a layer: what is written there may be cached under another name. */
-function cacheLayers(cache: Cache, config: Config, storages: readonly Storage[]): (target: Target) => readonly Layer[] {
+function cacheLayers(
+  cache: Cache,
+  config: Pick<Config, 'cache'>,
+  storages: readonly Storage[],
+): (target: Target) => readonly Layer[] {
   const rules = cacheRules(config);
   const places = new Map(storages.map(({ config: { name }, connection }) => [name, connection.place]));
   const there = Map.groupBy(places.keys(), (name) => places.get(name));

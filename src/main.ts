@@ -52,6 +52,35 @@ program
   .addOption(new Option('--format <format>', 'syntax').choices(FORMATS).default('sh'))
   .action(async (options) => (await import('./commands/env.ts')).printEnv(options, process.env));
 
+const cache = program.command('cache').description('ask and steer the cache of the running gateway');
+const ADMIN = ['--admin <url>', 'its admin port (default: as configured)'] as const;
+const TOKEN = ['--token <token>', 'its admin token (default: $SLUICE_ADMIN_TOKEN, then as configured)'] as const;
+const cacheCommand = (usage: string, description: string) =>
+  cache
+    .command(usage)
+    .description(description)
+    .option(...CONFIG)
+    .option(...ADMIN)
+    .option(...TOKEN);
+
+cacheCommand('stats', 'print what it holds and has done')
+  .option('--json', 'print as JSON')
+  .action(async (options) => (await import('./commands/cache.ts')).cacheStats(options, process.env));
+
+cacheCommand('ls [bucket[/prefix]]', 'list what it holds')
+  .option('--json', 'print as JSON')
+  .option('--limit <count>', 'most objects', '1000')
+  .action(async (place, options) => (await import('./commands/cache.ts')).cacheLs(place, options, process.env));
+
+cacheCommand('purge [bucket[/prefix]]', 'forget objects; the storage keeps them')
+  .option('--all', 'forget everything')
+  .action(async (place, options) => (await import('./commands/cache.ts')).cachePurge(place, options, process.env));
+
+cacheCommand('warm <bucket[/prefix]>', 'fetch objects before they are wanted')
+  .option('--keys <file>', 'these keys, one a line, instead of all below the prefix; - reads standard input')
+  .option('--rate <size>', 'bytes a second on average, such as 10MiB')
+  .action(async (place, options) => (await import('./commands/cache.ts')).cacheWarm(place, options, process.env));
+
 try {
   await program.parseAsync();
 } catch (error) {

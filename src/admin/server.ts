@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { answerCacheApi, type CacheSource } from './cache-api.ts';
 import { renderPage } from './page.ts';
 
 /** What the admin port shows. */
@@ -13,6 +14,8 @@ export interface AdminSources {
   /** Checks every storage now. */
   readonly probe: () => Promise<readonly StorageHealth[]>;
   readonly metrics: () => Promise<string>;
+  /** Undefined while nothing is cached. */
+  readonly cache: () => CacheSource | undefined;
 }
 
 export interface StorageSummary {
@@ -51,7 +54,7 @@ const SECURITY_HEADERS = {
 };
 
 /**
- * Serves health, readiness, metrics and the page, on a port of its own, never the S3 one. All but `/healthz` and
+ * Serves health, readiness, metrics, the cache's API and the page, on a port of its own, never the S3 one. All but `/healthz` and
  * `/readyz` want the token. The Host must be an address or the name listened on, against DNS rebinding.
  */
 export async function startAdmin(
@@ -93,7 +96,10 @@ async function respond(
   sources: AdminSources,
 ): Promise<Answer> {
   const [path = '', query = ''] = (message.url ?? '').split('?', 2);
-  if (message.method !== 'GET' && message.method !== 'HEAD') return plain(405, 'method not allowed\n');
+  const isApi = path.startsWith('/api/');
+  if (message.method !== 'GET' && message.method !== 'HEAD' && !(isApi && message.method === 'POST')) {
+    return plain(405, 'method not allowed\n');
+  }
   if (path === '/healthz') return plain(200, 'ok\n');
   if (path === '/readyz') return ready(await sources.probe());
   if (!isOwnHost(message.headers.host ?? '', options.host)) return plain(403, 'unknown host\n');
@@ -106,9 +112,45 @@ async function respond(
   if (!isAuthorised(message, options.token)) {
     return { ...plain(401, 'the admin token is missing or wrong\n'), headers: { 'www-authenticate': 'Bearer' } };
   }
+  if (path.startsWith('/api/cache/')) return cacheApi(message, path, query, sources);
   if (path === '/metrics') return { status: 200, type: 'text/plain; version=0.0.4', text: await sources.metrics() };
   if (path === '/') return { status: 200, type: 'text/html', text: renderPage(sources, await sources.probe()) };
   return plain(404, 'not found\n');
+}
+
+/** The longest list of keys that is warmed at once. */
+const MAX_BODY_BYTES = 16 * 2 ** 20;
+
+async function cacheApi(message: IncomingMessage, path: string, query: string, sources: AdminSources): Promise<Answer> {
+  const { method = '' } = message;
+  // A cookie comes along with a form of another site as well; this header does not.
+  if (method === 'POST' && message.headers.authorization === undefined) {
+    return plain(401, 'changes want the token in the Authorization header\n');
+  }
+  const body = method === 'POST' ? await readJson(message) : undefined;
+  if (body === BROKEN) return plain(400, 'the body is no JSON, or too long\n');
+  const { status, json } = await answerCacheApi(
+    { method, path, query: new URLSearchParams(query), body },
+    sources.cache(),
+  );
+  return { status, type: 'application/json', text: `${JSON.stringify(json)}\n` };
+}
+
+const BROKEN = Symbol('no JSON');
+
+async function readJson(message: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of message as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > MAX_BODY_BYTES) return BROKEN;
+    chunks.push(chunk);
+  }
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString('utf8'));
+  } catch {
+    return BROKEN;
+  }
 }
 
 function plain(status: number, text: string): Answer {

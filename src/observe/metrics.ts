@@ -1,9 +1,12 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { RequestRecord } from '../http/server.ts';
+import { addCacheMetrics, type CacheFigures } from './cache-metrics.ts';
 
 /** What Sluice counts about itself, in Prometheus' terms. Labels are bounded: never a key, never a bucket. */
 export interface Metrics {
   observe(record: RequestRecord): void;
+  /** Adds the figures of the cache, read whenever the metrics are. */
+  readCache(read: () => CacheFigures | undefined): void;
   /** The text exposition format. */
   render(): Promise<string>;
 }
@@ -38,6 +41,7 @@ export function createMetrics(version: string): Metrics {
       received.inc(record.bytesReceived);
       sent.inc(record.bytesSent);
     },
+    readCache: (read) => addCacheMetrics(registry, read),
     render: () => registry.metrics(),
   };
 }

@@ -1,0 +1,179 @@
+import { readFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { text } from 'node:stream/consumers';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { CacheEntryView, WarmProgress } from '../admin/cache-api.ts';
+import { findConfig } from '../config/find.ts';
+import { adminListen } from '../config/listen.ts';
+import { parseSize } from '../config/units.ts';
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** Where the running gateway's admin port is, and what it wants to hear. */
+export interface CacheOptions {
+  readonly config?: string;
+  /** Such as `http://127.0.0.1:9001`. */
+  readonly admin?: string;
+  readonly token?: string;
+  readonly json?: boolean;
+}
+
+/** Prints what the cache holds and has done. @throws Error */
+export async function cacheStats(options: CacheOptions, env: Env): Promise<void> {
+  const stats = (await call(options, env, 'GET', 'stats')) as StatsAnswer;
+  if (options.json === true) return print(JSON.stringify(stats, null, 2));
+  const { usage, rules, counters } = stats;
+  for (const [tier, figures] of Object.entries(usage)) {
+    if (figures === undefined) continue;
+    print(`${tier}: ${formatBytes(figures.bytes)} of ${formatBytes(figures.size)}, ${figures.count} objects`);
+  }
+  for (const { rule, requests, bytes, bytesFetched } of rules) {
+    print(`\n${rule}`);
+    for (const [name, count] of Object.entries(requests)) print(`  ${name.padEnd(18)} ${count}`);
+    const saved = Object.entries(bytes).filter(([name]) => name !== 'miss' && name !== 'bypass');
+    print(`  ${'from the cache'.padEnd(18)} ${formatBytes(saved.reduce((sum, [, count]) => sum + count, 0))}`);
+    print(`  ${'fetched'.padEnd(18)} ${formatBytes(bytesFetched)}`);
+  }
+  print('');
+  for (const [name, count] of Object.entries(counters)) if (count > 0) print(`${name.padEnd(20)} ${count}`);
+}
+
+/** Prints what is kept, one object a line: size, when it was last confirmed, bucket and key. @throws Error */
+export async function cacheLs(
+  place: string | undefined,
+  options: CacheOptions & { readonly limit: string },
+  env: Env,
+): Promise<void> {
+  const { bucket, prefix } = placeOf(place);
+  const query = new URLSearchParams({ ...(bucket !== undefined && { bucket }), prefix, limit: options.limit });
+  // What the API gives.
+  const { entries } = (await call(options, env, 'GET', `entries?${query}`)) as { readonly entries: CacheEntryView[] };
+  if (options.json === true) return print(JSON.stringify(entries, null, 2));
+  for (const entry of entries) {
+    print(`${formatBytes(entry.size).padStart(10)}  ${entry.validatedAt}  ${entry.bucket}/${escapeControl(entry.key)}`);
+  }
+}
+
+/** Takes objects out of the cache; the storage keeps them. @throws Error */
+export async function cachePurge(
+  place: string | undefined,
+  options: CacheOptions & { readonly all?: boolean },
+  env: Env,
+): Promise<void> {
+  if ((place === undefined) === (options.all !== true)) throw new Error('name BUCKET[/PREFIX], or give --all');
+  const { purged } = (await call(options, env, 'POST', 'purge', placeOf(place))) as { readonly purged: number };
+  print(`${purged} objects purged`);
+}
+
+/** Brings objects into the cache, and shows how far it is. @throws Error when some could not be read */
+export async function cacheWarm(
+  place: string,
+  options: CacheOptions & { readonly keys?: string; readonly rate?: string },
+  env: Env,
+): Promise<void> {
+  const rate = options.rate === undefined ? undefined : parseSize(options.rate);
+  if (options.rate !== undefined && rate === undefined) throw new Error(`--rate is not a size: ${options.rate}`);
+  const keys =
+    options.keys === undefined
+      ? undefined
+      : readFileSync(options.keys === '-' ? 0 : options.keys, 'utf8')
+          .split('\n')
+          .filter((key) => key !== '');
+  // What the API gives.
+  let progress = (await call(options, env, 'POST', 'warm', { ...placeOf(place), keys, rate })) as WarmProgress;
+  const isTerminal = process.stderr.isTTY === true;
+  while (progress.state === 'listing' || progress.state === 'running') {
+    if (isTerminal) process.stderr.write(`\r${progressLine(progress, process.stderr.columns)}`);
+    await delay(POLL_MS);
+    progress = (await call(options, env, 'GET', `warm?id=${progress.id}`)) as WarmProgress;
+  }
+  if (isTerminal) process.stderr.write(`\r${progressLine(progress, process.stderr.columns)}\n`);
+  print(`${progress.objectsDone} objects, ${formatBytes(progress.bytesDone)} in the cache or passed through it`);
+  if (progress.state === 'failed') throw new Error('the listing failed: see the log of the gateway');
+  if (progress.objectsFailed > 0) throw new Error(`${progress.objectsFailed} objects could not be read`);
+}
+
+const POLL_MS = 200;
+
+interface StatsAnswer {
+  readonly usage: Readonly<
+    Record<string, { readonly bytes: number; readonly count: number; readonly size: number } | undefined>
+  >;
+  readonly rules: readonly {
+    readonly rule: string;
+    readonly requests: Readonly<Record<string, number>>;
+    readonly bytes: Readonly<Record<string, number>>;
+    readonly bytesFetched: number;
+  }[];
+  readonly counters: Readonly<Record<string, number>>;
+}
+
+/** One line of a terminal: a bar, and figures. */
+export function progressLine(progress: WarmProgress, columns = 80): string {
+  const { state, objects, objectsDone, objectsFailed, bytes, bytesDone } = progress;
+  const share =
+    objects === 0 ? 0 : bytes === 0 ? (objectsDone + objectsFailed) / objects : Math.min(1, bytesDone / bytes);
+  const figures = ` ${Math.floor(share * 100)}% ${objectsDone}/${objects} objects ${formatBytes(bytesDone)} ${state}`;
+  const width = Math.max(4, Math.min(40, columns - figures.length - 3));
+  const filled = Math.round(share * width);
+  return `[${'#'.repeat(filled)}${'-'.repeat(width - filled)}]${figures}`.padEnd(columns - 1);
+}
+
+function placeOf(place: string | undefined): { readonly bucket: string | undefined; readonly prefix: string } {
+  const slash = place?.indexOf('/') ?? -1;
+  if (place === undefined || slash < 0) return { bucket: place, prefix: '' };
+  return { bucket: place.slice(0, slash), prefix: place.slice(slash + 1) };
+}
+
+/** Asks the admin port. @throws Error with what it answers, or that it cannot be reached */
+async function call(options: CacheOptions, env: Env, method: string, path: string, body?: unknown): Promise<unknown> {
+  const { url, token } = addressOf(options, env);
+  const answer = await new Promise<{ status: number; content: string }>((resolve, reject) => {
+    const message = request(new URL(`/api/cache/${path}`, url), {
+      method,
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    });
+    message.once('error', (cause) => reject(new Error(`no gateway answers at ${url}`, { cause })));
+    message.once('response', (response) => {
+      text(response).then((content) => resolve({ status: response.statusCode ?? 0, content }), reject);
+    });
+    message.end(body === undefined ? undefined : JSON.stringify(body));
+  });
+  if (answer.status === 401) throw new Error('the admin token is wrong: give --token or set SLUICE_ADMIN_TOKEN');
+  const parsed: unknown = answer.content.startsWith('{')
+    ? JSON.parse(answer.content)
+    : { error: answer.content.trim() };
+  if (answer.status < 300) return parsed;
+  const error =
+    typeof parsed === 'object' && parsed !== null && 'error' in parsed ? String(parsed.error) : answer.content;
+  throw new Error(error);
+}
+
+function addressOf(options: CacheOptions, env: Env): { readonly url: string; readonly token: string } {
+  const given = { url: options.admin, token: options.token ?? env.SLUICE_ADMIN_TOKEN };
+  if (given.url !== undefined && given.token !== undefined) return { url: given.url, token: given.token };
+  const { config } = findConfig(options.config === undefined ? {} : { config: options.config }, env);
+  const { host, port } = adminListen(config);
+  const reachable = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
+  const token = given.token ?? config.admin.token;
+  if (token === undefined) throw new Error('no admin token: configure one, give --token or set SLUICE_ADMIN_TOKEN');
+  return { url: given.url ?? `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`, token };
+}
+
+function formatBytes(bytes: number): string {
+  const power = bytes < 1 ? 0 : Math.min(4, Math.floor(Math.log2(bytes) / 10));
+  const unit = ['B', 'KiB', 'MiB', 'GiB', 'TiB'][power];
+  return `${(bytes / 1024 ** power).toFixed(power === 0 ? 0 : 1)} ${unit}`;
+}
+
+/** A key may hold what a terminal would obey. */
+function escapeControl(key: string): string {
+  return key.replaceAll(
+    /\p{Cc}/gu,
+    (character) => `\\x${(character.codePointAt(0) ?? 0).toString(16).padStart(2, '0')}`,
+  );
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
