@@ -45,11 +45,12 @@ export async function completeUpload(
   const conditions = await nativeConditions(context, input, input.conditions, signal);
   const etag = multipartEtag(parts);
   const multipart = { etag, size, parts: runsOf(parts), uploadId: input.uploadId };
+  const tags = staging.record.tags ?? [];
   const attributes = {
     ...readAttributes(staging.properties, staging.metadata, staging.record),
     storageClass: staging.record.storageClass ?? 'STANDARD',
-    tags: staging.record.tags ?? [],
-    hasTags: context.hasTags,
+    tags,
+    hasTags: await context.traits.mayTag(tags),
     record: { multipart, ...(checksum && { checksum: { ...checksum, etag } }) },
   };
   const lastModified = await finishStaged(

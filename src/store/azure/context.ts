@@ -1,3 +1,4 @@
+import type { AccountTraits } from './account-traits.ts';
 import type { AzureClient } from './client.ts';
 import type { Uploads } from './uploads.ts';
 
@@ -6,7 +7,6 @@ export interface Context {
   readonly client: AzureClient;
   /** Milliseconds. */
   readonly now: () => number;
-  /** Whether the account's own tags may be used. */
-  readonly hasTags: boolean;
+  readonly traits: AccountTraits;
   readonly uploads: Uploads;
 }

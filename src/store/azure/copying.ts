@@ -27,7 +27,8 @@ export async function copyObject(
   checkSourceConditions(input.sourceConditions, blob);
   const checksum = await checksumFor(context, input, blob, signal);
   const tags = input.tags ?? (await tagsOf(context, input, blob));
-  const attributes = attributesOf(context, input, blob, { tags, checksum });
+  const hasTags = await context.traits.mayTag(tags);
+  const attributes = attributesOf(input, blob, { tags, hasTags, checksum });
   const source = { container: input.source.bucket, blob: blobName(input.source.key) };
   const target = { container: input.bucket, blob: blobName(input.key) };
   const conditions = await nativeConditions(context, input, input.conditions, signal);
@@ -90,11 +91,11 @@ async function copyThrough(
 }
 
 function attributesOf(
-  { hasTags }: Context,
   input: CopyObjectInput,
   blob: Blob,
-  { tags, checksum }: { readonly tags: Tags; readonly checksum: Checksum | undefined },
+  given: { readonly tags: Tags; readonly hasTags: boolean; readonly checksum: Checksum | undefined },
 ): BlobAttributes {
+  const { tags, hasTags, checksum } = given;
   const described = describeBlob(input, blob);
   const kept = input.attributes ?? {
     ...readAttributes(blob.properties, blob.metadata, blob.record),

@@ -1,5 +1,6 @@
 import type { AzureClient } from './client.ts';
 import { type ListItem, listPage } from './list-page.ts';
+import type { NameOrder } from './name-order.ts';
 
 export interface ItemSourceInput {
   readonly client: AzureClient;
@@ -7,6 +8,7 @@ export interface ItemSourceInput {
   /** Of blob names. */
   readonly prefix: string;
   readonly delimiter: string | undefined;
+  readonly order: NameOrder;
   /** Entries to ask for at once. */
   readonly pageSize: number;
 }
@@ -16,15 +18,19 @@ export class ItemSource {
   readonly #input: ItemSourceInput;
   #items: readonly ListItem[] = [];
   #index = 0;
-  /** The page has every item from this name to its last. */
+  /** Rank: the page has every item from here to its last. */
   #from: string | undefined;
   #marker: string | undefined;
   #isLast = false;
-  /** Items before it are passed over, as services may not know `startFrom`. */
+  /** Rank: items before it are passed over, as services may not know `startFrom`. */
   #bound = '';
 
   constructor(input: ItemSourceInput) {
     this.#input = input;
+  }
+
+  get order(): NameOrder {
+    return this.#input.order;
   }
 
   /** The item here; undefined at the end. */
@@ -32,10 +38,10 @@ export class ItemSource {
     for (;;) {
       for (; this.#index < this.#items.length; this.#index++) {
         const item = this.#items[this.#index];
-        if (item !== undefined && item.name >= this.#bound) return item;
+        if (item !== undefined && this.#rank(item.name) >= this.#bound) return item;
       }
       if (this.#isLast) return undefined;
-      await this.#load(this.#marker === undefined ? { startFrom: this.#bound } : { marker: this.#marker });
+      await this.#load(this.#marker === undefined ? {} : { marker: this.#marker });
     }
   }
 
@@ -47,14 +53,20 @@ export class ItemSource {
   async seek(name: string | undefined): Promise<void> {
     if (name === undefined) {
       this.#items = [];
+      this.#from = undefined;
       this.#isLast = true;
       return;
     }
-    this.#bound = name;
+    const rank = this.#rank(name);
+    this.#bound = rank;
     const last = this.#items.at(-1);
-    const isHere = this.#from !== undefined && name >= this.#from && (this.#isLast || (last && name <= last.name));
-    if (isHere) this.#index = 0;
+    const isBefore = this.#isLast || (last !== undefined && rank <= this.#rank(last.name));
+    if (this.#from !== undefined && rank >= this.#from && isBefore) this.#index = 0;
     else await this.#load({ startFrom: name });
+  }
+
+  #rank(name: string): string {
+    return this.#input.order.rank(name);
   }
 
   async #load({ marker, startFrom }: { readonly marker?: string; readonly startFrom?: string }): Promise<void> {
@@ -67,10 +79,12 @@ export class ItemSource {
       marker,
       startFrom: startFrom === undefined || startFrom <= prefix ? undefined : startFrom,
     });
-    this.#items = page.items;
+    this.#items = [...page.items].sort((a, b) => (this.#rank(a.name) < this.#rank(b.name) ? -1 : 1));
     this.#index = 0;
     this.#marker = page.marker;
     this.#isLast = page.marker === undefined;
-    this.#from = startFrom ?? page.items[0]?.name;
+    const first = this.#items[0]?.name;
+    const from = marker === undefined ? (startFrom ?? '') : first;
+    this.#from = from === undefined ? undefined : this.#rank(from);
   }
 }

@@ -20,7 +20,7 @@ export type ListItem =
   | { readonly name: string; readonly blob: undefined };
 
 export interface ListPage {
-  /** In the order of UTF-16 code units, which is Azure's and that of `<`. */
+  /** As Azure gave them; some services give all prefixes before all blobs. */
   readonly items: readonly ListItem[];
   /** Azure's own, for the next page; undefined on the last one. */
   readonly marker: string | undefined;
@@ -44,7 +44,7 @@ export async function listPage(client: AzureClient, input: ListPageInput): Promi
     },
   });
   const { entries, marker: next } = readListing(bytes.toString());
-  return { items: entries.map(itemOf).sort(byName), marker: next };
+  return { items: entries.map(itemOf), marker: next };
 }
 
 function itemOf({ name, isPrefix, properties, metadata }: ListedEntry): ListItem {
@@ -64,9 +64,4 @@ function itemOf({ name, isPrefix, properties, metadata }: ListedEntry): ListItem
       isFolder: properties.get('resourcetype') === 'directory',
     }),
   };
-}
-
-/** Some services give all prefixes before all blobs. */
-function byName(a: ListItem, b: ListItem): number {
-  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
 }

@@ -5,8 +5,9 @@ import { checkContainer } from './buckets.ts';
 import type { Context } from './context.ts';
 import { ItemSource } from './item-source.ts';
 import { listPage } from './list-page.ts';
+import { BY_PATH, compareUtf8, FLAT, type NameOrder } from './name-order.ts';
 import { escapeName, keyOf, namePrefix, SYSTEM_PREFIX } from './names.ts';
-import { compareUtf8, ordered, successor, successorUtf8 } from './order.ts';
+import { ordered } from './order.ts';
 
 /**
  * One page of objects, at the cost of one page of Azure's: it is asked for as many entries as the client, from the
@@ -20,22 +21,24 @@ export async function listObjects(context: Context, input: ListObjectsInput): Pr
   const isNative = delimiter === '/' && base.isExact;
   // One more tells whether there is more; another one may be the marker itself.
   const pageSize = Math.min(limit + 2, 5000);
+  const order = (await context.traits.isHierarchical()) ? BY_PATH : FLAT;
   const source = new ItemSource({
     client: context.client,
     container: bucket,
     prefix: base.name,
     delimiter: isNative ? delimiter : undefined,
+    order,
     pageSize,
   });
   const page = new Page(input);
-  const start = await startOf(context, input, page, base.name);
+  const start = await startOf(context, input, { page, base: base.name, order });
   if (limit === 0 || start === undefined) {
     await listPage(context.client, { container: bucket, prefix: base.name, maxResults: 1 });
     return page.output(false);
   }
   for await (const item of ordered(source, base.name, start === '' ? undefined : start)) {
     if (item.name.startsWith(SYSTEM_PREFIX)) {
-      await source.seek(successor(SYSTEM_PREFIX));
+      await source.seek(order.successor(SYSTEM_PREFIX));
       continue;
     }
     const key = keyOf(item.name);
@@ -56,8 +59,7 @@ export async function listObjects(context: Context, input: ListObjectsInput): Pr
 async function startOf(
   { client }: Context,
   { bucket, prefix, after }: ListObjectsInput,
-  page: Page,
-  base: string,
+  { page, base, order }: { readonly page: Page; readonly base: string; readonly order: NameOrder },
 ): Promise<string | undefined> {
   if (!after.startsWith(prefix)) return compareUtf8(after, prefix) < 0 ? '' : undefined;
   if (after === '') return '';
@@ -66,7 +68,14 @@ async function startOf(
   const groupName = namePrefix(group).name;
   if (group !== after) {
     // The marker lies within a group, which is shown if there is more of it.
-    const source = new ItemSource({ client, container: bucket, prefix: groupName, delimiter: undefined, pageSize: 2 });
+    const source = new ItemSource({
+      client,
+      container: bucket,
+      prefix: groupName,
+      delimiter: undefined,
+      order,
+      pageSize: 2,
+    });
     for await (const { name } of ordered(source, groupName, escapeName(after))) {
       const key = keyOf(name);
       if (key === after || !key.startsWith(group) || name.startsWith(SYSTEM_PREFIX)) continue;
@@ -74,12 +83,12 @@ async function startOf(
       break;
     }
   }
-  const behind = successorUtf8(groupName);
+  const behind = order.successorForClients(groupName);
   return behind?.startsWith(base) ? behind : undefined;
 }
 
 async function skipGroup(source: ItemSource, group: string): Promise<void> {
-  const behind = successor(namePrefix(group).name);
+  const behind = source.order.successor(namePrefix(group).name);
   if (behind !== undefined) await source.seek(behind);
 }
 

@@ -68,7 +68,7 @@ async function* highOnes(
       yield* ordered(source, childOf(item.name, group.length), undefined);
     }
   }
-  await source.seek(successor(group));
+  await source.seek(source.order.successor(group));
 }
 
 /** The part of a name up to and with the character at a place. */
@@ -79,36 +79,4 @@ function childOf(name: string, at: number): string {
 function highAt(name: string, start: number): number | undefined {
   HIGH.lastIndex = start;
   return HIGH.exec(name)?.index;
-}
-
-/**
- * The smallest text, by UTF-16 code units, that is greater than every name beginning with `prefix`; undefined when
- * there is none.
- */
-export function successor(prefix: string): string | undefined {
-  const points = [...prefix];
-  for (let last = points.pop(); last !== undefined; last = points.pop()) {
-    const code = last.codePointAt(0) ?? 0;
-    // U+FFFE and U+FFFF are in no name.
-    if (code >= 0xfffd && code <= 0xffff) continue;
-    const next = code === 0xd7ff ? 0x10000 : code === 0x10ffff ? 0xe000 : code + 1;
-    return points.join('') + String.fromCodePoint(next);
-  }
-  return undefined;
-}
-
-/** The same by UTF-8 bytes, which is the order of code points. */
-export function successorUtf8(prefix: string): string | undefined {
-  const points = [...prefix];
-  for (let last = points.pop(); last !== undefined; last = points.pop()) {
-    const code = last.codePointAt(0) ?? 0;
-    if (code === 0x10ffff) continue;
-    const next = code === 0xd7ff ? 0xe000 : code >= 0xfffd && code <= 0xffff ? 0x10000 : code + 1;
-    return points.join('') + String.fromCodePoint(next);
-  }
-  return undefined;
-}
-
-export function compareUtf8(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }

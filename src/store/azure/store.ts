@@ -1,6 +1,7 @@
 import type { Transport } from '../../http/transport.ts';
 import type { ObjectStore } from '../object-store.ts';
 import type { AzureAccount } from './account.ts';
+import { AccountTraits } from './account-traits.ts';
 import { bucketMethods, checkContainer } from './buckets.ts';
 import { type AzureLog, createAzureClient } from './client.ts';
 import type { Context } from './context.ts';
@@ -32,7 +33,7 @@ export function openAzureStore({ account, transport, now, log, retries }: AzureS
   const context: Context = {
     client,
     now: () => now().getTime(),
-    hasTags: mayTag(account),
+    traits: new AccountTraits(client),
     uploads: new Uploads(client),
   };
   return {
@@ -64,10 +65,4 @@ export function openAzureStore({ account, transport, now, log, retries }: AzureS
     },
     close: () => transport.close(),
   };
-}
-
-/** Whether the credential extends to tags: a SAS needs `t` among its permissions, in itself or in its policy. */
-function mayTag({ credential }: AzureAccount): boolean {
-  if (credential.kind !== 'sas') return true;
-  return /(?:^|&)sp=[a-z]*t/.test(credential.token);
 }

@@ -31,7 +31,8 @@ export async function readTags({ client }: Context, { bucket, key }: ObjectPlace
  * the record.
  */
 export async function putTagging(context: Context, place: ObjectPlace, tags: Tags): Promise<void> {
-  const isNative = context.hasTags && areTagsPlain(tags);
+  const hasTags = await context.traits.mayTag(tags);
+  const isNative = hasTags && areTagsPlain(tags);
   for (let attempt = 1; ; attempt++) {
     const blob = await headObjectBlob(context, place);
     const isKept = blob.record.tags !== undefined;
@@ -43,11 +44,11 @@ export async function putTagging(context: Context, place: ObjectPlace, tags: Tag
           ...attributes,
           storageClass: storageClass ?? 'STANDARD',
           tags,
-          hasTags: context.hasTags,
+          hasTags,
         });
         await setMetadata(context, place, { ...headers, 'if-match': blob.azureEtag });
       }
-      if (isNative || blob.tagCount > 0) await setTags(context, place, isNative ? tags : []);
+      if ((isNative && tags.length > 0) || blob.tagCount > 0) await setTags(context, place, isNative ? tags : []);
       return;
     } catch (error) {
       if (azureStatus(error) !== 412 || attempt === ATTEMPTS) throw error;

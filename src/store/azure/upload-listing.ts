@@ -3,7 +3,7 @@ import { checkContainer } from './buckets.ts';
 import type { Context } from './context.ts';
 import { removeStaged, STAGING_PREFIX } from './finishing.ts';
 import { type ListItem, listPage } from './list-page.ts';
-import { compareUtf8 } from './order.ts';
+import { compareUtf8 } from './name-order.ts';
 
 /** Milliseconds after which a staging blob that is no upload belongs to nobody: its maker was stopped. */
 const ABANDONED = 24 * 3600_000;

@@ -66,7 +66,7 @@ async function putBytes(
       headers: {
         'x-ms-blob-type': 'BlockBlob',
         'content-md5': digest.toString('base64'),
-        ...attributeHeaders({ ...input, record, hasTags: context.hasTags }),
+        ...attributeHeaders({ ...input, record, hasTags: await context.traits.mayTag(input.tags) }),
         ...conditions,
       },
       body: bytes,
@@ -99,7 +99,7 @@ async function putStream(
   signal: AbortSignal,
 ): Promise<WrittenObject> {
   const place = { container: input.bucket, blob: blobName(input.key) };
-  const attributes = { ...input, record: {}, hasTags: context.hasTags };
+  const attributes = { ...input, record: {}, hasTags: await context.traits.mayTag(input.tags) };
   const headers = await context.client.head({
     method: 'PUT',
     ...place,
@@ -166,7 +166,7 @@ async function putBlocks(
       attributes: {
         ...input,
         record: checksum === undefined ? {} : { checksum: { ...checksum, etag } },
-        hasTags: context.hasTags,
+        hasTags: await context.traits.mayTag(input.tags),
       },
       contentMd5: digest.toString('base64'),
       conditions,

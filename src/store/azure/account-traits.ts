@@ -1,0 +1,41 @@
+import { S3Error } from '../../s3/error.ts';
+import type { Tags } from '../object-store.ts';
+import type { AzureClient } from './client.ts';
+import { azureStatus } from './errors.ts';
+
+/** What differs between accounts, learned when first needed. */
+export class AccountTraits {
+  readonly #client: AzureClient;
+  #isHierarchical: boolean | undefined;
+
+  constructor(client: AzureClient) {
+    this.#client = client;
+  }
+
+  /**
+   * Whether the account has a hierarchical namespace (ADLS Gen2). An account that does not let us know is taken for a
+   * flat one, which most are.
+   */
+  async isHierarchical(): Promise<boolean> {
+    this.#isHierarchical ??= await this.#ask();
+    return this.#isHierarchical;
+  }
+
+  /** Whether the account's own tags may be used for these: they need the permission, and a flat account. */
+  async mayTag(tags: Tags): Promise<boolean> {
+    const { credential } = this.#client.account;
+    // A SAS that leaves its permissions to a stored policy does not tell.
+    if (credential.kind === 'sas' && !/(?:^|&)sp=[a-z]*t/.test(credential.token)) return false;
+    return tags.length === 0 || !(await this.isHierarchical());
+  }
+
+  async #ask(): Promise<boolean> {
+    try {
+      const headers = await this.#client.head({ method: 'HEAD', query: { restype: 'account', comp: 'properties' } });
+      return headers.get('x-ms-is-hns-enabled') === 'true';
+    } catch (error) {
+      if (error instanceof S3Error && (azureStatus(error) ?? 500) < 500) return false;
+      throw error;
+    }
+  }
+}
