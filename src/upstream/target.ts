@@ -37,6 +37,8 @@ export interface TargetSettings {
   readonly secretKey: string;
   readonly sessionToken?: string | undefined;
   readonly region?: string | undefined;
+  /** The one bucket used there. */
+  readonly bucket?: string | undefined;
 }
 
 const DEFAULT_PORT = { http: 80, https: 443 } as const;
@@ -95,6 +97,15 @@ export function targetFaults(settings: TargetSettings, overrides: Partial<Dialec
   }
   if (known?.use !== undefined) {
     faults.push({ setting: 'endpoint', message: `${name} does not speak S3; use ${known.use}` });
+  }
+  if (known?.bucket !== undefined && row.addressing !== 'domain' && settings.bucket !== undefined) {
+    const named = known.bucket;
+    if (named !== settings.bucket && named !== `${settings.bucket}${row.bucketSuffix}`) {
+      faults.push({
+        setting: 'endpoint',
+        message: `${name} is the host of the bucket ${named}, and bucket is ${settings.bucket}; use ${known.host}`,
+      });
+    }
   }
   if (known !== undefined && known.region === undefined && settings.region === undefined) {
     faults.push({ setting: 'region', message: `${name} does not tell the region; set it` });

@@ -11,13 +11,19 @@ const BYPASS = 'x-amz-bypass-governance-retention';
 
 /**
  * DeleteObjects with more keys than the service takes at once: asked in turns, answered as one. Where the service has
- * no such operation, each key is deleted by itself.
+ * no such operation, each key is deleted by itself. Conditions of entries are refused unless the service heeds those of
+ * DeleteObject.
  */
-export function deleteObjects({ maxDeleteKeys }: Pick<Dialect, 'maxDeleteKeys'>): Layer {
+export function deleteObjects({
+  maxDeleteKeys,
+  conditionalOperations,
+}: Pick<Dialect, 'maxDeleteKeys' | 'conditionalOperations'>): Layer {
+  const heedsConditions = conditionalOperations.includes('DeleteObject');
   return (next) => async (received) => {
     if (received.operation !== 'DeleteObjects') return next(received);
     const document = await readBody(received.body, MAX_XML_BYTES, 'MaxMessageLengthExceeded');
     const request = { ...received, body: document, bodyLength: document.byteLength };
+    if (!heedsConditions && CONDITION.test(textOfBytes(document))) throw new S3Error('NotImplemented');
     if (maxDeleteKeys > 1 && countObjects(document) <= maxDeleteKeys) {
       try {
         return await next(request);
@@ -31,12 +37,15 @@ export function deleteObjects({ maxDeleteKeys }: Pick<Dialect, 'maxDeleteKeys'>)
   };
 }
 
+const CONDITION = /<(ETag|LastModifiedTime|Size)[\s>]/;
+
 /** Text cannot hold a `<`, so this counts start tags. */
 function countObjects(document: Uint8Array): number {
-  return (
-    Buffer.from(document.buffer, document.byteOffset, document.byteLength).toString('latin1').split('<Object').length -
-    1
-  );
+  return textOfBytes(document).split('<Object').length - 1;
+}
+
+function textOfBytes({ buffer, byteOffset, byteLength }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, byteLength).toString('latin1');
 }
 
 const isQuiet = (root: XmlElement): boolean => childText(root, 'Quiet')?.trim() === 'true';

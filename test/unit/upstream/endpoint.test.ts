@@ -107,6 +107,16 @@ t.test('settings that contradict the row are told with the remedy', (t) => {
   const accelerated = { ...settings, provider: 'oss', endpoint: 'oss-accelerate.aliyuncs.com' } as const;
   t.match(targetFaults(accelerated, {}), [{ setting: 'region' }]);
   t.same(targetFaults({ ...accelerated, region: 'cn-hangzhou' }, {}), []);
+  const pasted = { ...settings, provider: 'cos', endpoint: 'data-125.cos.ap-guangzhou.myqcloud.com' } as const;
+  t.match(targetFaults({ ...pasted, bucket: 'other' }, {}), [
+    {
+      setting: 'endpoint',
+      message: /is the host of the bucket data-125, and .* use cos\.ap-guangzhou\.myqcloud\.com$/,
+    },
+  ]);
+  t.same(targetFaults({ ...pasted, bucket: 'data-125' }, {}), []);
+  t.same(targetFaults({ ...pasted, bucket: 'data' }, { bucketSuffix: '-125' }), []);
+  t.same(targetFaults({ ...pasted, bucket: 'other' }, { addressing: 'domain', addressings: ['domain'] }), []);
   const local = { ...settings, provider: 'ceph', endpoint: '127.0.0.1:7480' } as const;
   t.match(targetFaults(local, { addressing: 'virtual' }), [{ setting: 'addressing' }]);
   t.same(targetFaults(local, {}), []);

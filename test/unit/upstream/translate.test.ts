@@ -73,6 +73,8 @@ t.test('a condition is heeded, said otherwise or refused, by operation; never dr
   const all = { ...native, conditionalOperations: ['CopyObject'] } as const;
   t.same(await said({ headers: copy, body: null }, all), ['*', undefined, false]);
   t.equal(await said({ headers, query: 'partNumber=1&uploadId=u' }, native), 'NotImplemented');
+  const size = { 'x-amz-if-match-size': '1' };
+  t.equal(await said({ method: 'DELETE', headers: size, body: null }, native), 'NotImplemented');
   const complete = { method: 'POST', query: 'uploadId=u', headers, body: '<CompleteMultipartUpload/>' };
   t.same(await said(complete, { ifNoneMatch: guard }), [undefined, 'yes', true]);
   t.same(await said({ method: 'GET', headers, body: null }, { ifNoneMatch: guard }), ['*', undefined, false], 'a read');

@@ -9,7 +9,7 @@ function start(maxDeleteKeys: number, options: NarrowOptions = {}) {
   for (let index = 0; index < 25; index++) {
     service.objects.set(`k${index}`, { bytes: Buffer.alloc(0), headers: new Map(), etag: 'e' });
   }
-  const handler = deleteObjects({ maxDeleteKeys })(service.handler);
+  const handler = deleteObjects({ maxDeleteKeys, conditionalOperations: [] })(service.handler);
   const remove = async (keys: readonly string[], quiet = false) => {
     const objects = keys.map((key) => `<Object><Key>${key}</Key></Object>`).join('');
     const body = `<Delete>${objects}${quiet ? '<Quiet>true</Quiet>' : ''}</Delete>`;
@@ -69,4 +69,16 @@ t.test('a service without the operation is asked for each key', async (t) => {
     t.same([...service.objects.keys()], ['k3']);
     t.same(keysOf(await remove(['k3', 'k4'], true)), ['k3'], 'quiet tells errors only');
   }
+});
+
+t.test('a condition on a key is refused where it would be ignored', async (t) => {
+  const body = '<Delete><Object><Key>k1</Key><ETag>"wrong"</ETag></Object></Delete>';
+  const request = () => s3Request({ method: 'POST', bucket: 'b', query: 'delete', body });
+  const { service } = start(10);
+  const careless = deleteObjects({ maxDeleteKeys: 10, conditionalOperations: ['PutObject'] })(service.handler);
+  await t.rejects(careless(request()), { code: 'NotImplemented' });
+  t.equal(service.objects.size, 25);
+  const heeding = deleteObjects({ maxDeleteKeys: 1, conditionalOperations: ['DeleteObject'] })(service.handler);
+  await heeding(request());
+  t.equal(service.seen.at(-1)?.headers.get('if-match'), '"wrong"');
 });
