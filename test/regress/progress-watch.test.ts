@@ -54,7 +54,7 @@ t.test('an upload that we did not wait for is not stalled', async (t) => {
   watch.close();
 });
 
-t.test('R14 a client that does not read is cut off, after its whole time', async (t) => {
+t.test('D02 R14 a client that does not read is cut off, after its whole time', async (t) => {
   const watch = new ProgressWatch({ idleMs: 30_000, minBytes: 30_720 });
   const { pair, message, response, socket } = exchange();
   message.complete = true;

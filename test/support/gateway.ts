@@ -19,7 +19,10 @@ export interface TestGateway extends Gateway {
  * A whole gateway on free ports, in this process.
  * @param yaml the configuration without `listen` and `admin`
  */
-export async function startTestGateway(yaml: string): Promise<TestGateway> {
+export async function startTestGateway(
+  yaml: string,
+  { now = () => new Date() }: { readonly now?: () => Date } = {},
+): Promise<TestGateway> {
   const lines: string[] = [];
   const config = parseConfig(`listen: 127.0.0.1:0\nadmin: { listen: "127.0.0.1:0" }\n${yaml}`, 'test', {
     env: {},
@@ -34,7 +37,7 @@ export async function startTestGateway(yaml: string): Promise<TestGateway> {
       { write: (line: string) => void lines.push(line) },
     ),
     metrics: createMetrics('test'),
-    now: () => new Date(),
+    now,
     adminToken: 'admin-token-of-the-tests',
   });
   return { ...gateway, port: Number(gateway.url.split(':').at(-1)), log: () => lines.join('') };

@@ -313,7 +313,7 @@ t.test('R18 5xx and SlowDown are asked again where that is safe, and end as 503'
   t.equal(patient.upstream.heads.length, 1);
 });
 
-t.test('R23 bytes on an idle connection are nobody’s answer', async (t) => {
+t.test('H29 R23 bytes on an idle connection are nobody’s answer', async (t) => {
   const { upstream, handler } = await start(t, (socket, index) => {
     socket.write(whole);
     if (index === 0) setImmediate(() => socket.write(answerText(200, 'evil', { etag: '"x"' })));

@@ -103,7 +103,7 @@ t.test('H20 the body of a GET is not handed on, and the next request is read fro
   t.equal(server.requests.at(-1)?.body, null);
 });
 
-t.test('H27 header names that objects have are names like any other', async (t) => {
+t.test('H27 D16 header names that objects have are names like any other', async (t) => {
   const answer = await exchange(
     server.port,
     `GET /bkt/k HTTP/1.1\r\n${HOST}__proto__: x\r\nconstructor: y\r\n0: z\r\n\r\n`,

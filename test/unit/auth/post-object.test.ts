@@ -324,7 +324,7 @@ const REFUSED: readonly (readonly [title: string, code: string, options: FormOpt
     { fields: { key: 'x'.repeat(70_000) }, chunkSize: 1000 },
   ],
   [
-    'B16 ten thousand parts',
+    'B16 D04 ten thousand parts',
     'MalformedPOSTRequest',
     { fields: Object.fromEntries(Array.from({ length: 200 }, (_, n) => [`x-ignore-${n}`, ''])) },
   ],

@@ -17,7 +17,7 @@ t.test('decodes the references that SDKs send in keys', async (t) => {
   t.equal(object && childText(object, 'Key'), '&<>"\'\r\n😀');
 });
 
-t.test('takes a declaration, a namespace and prefixes', async (t) => {
+t.test('X12 takes a declaration, a namespace and prefixes', async (t) => {
   const root = parse(
     '\uFEFF<?xml version="1.0" encoding="UTF-8"?>\n<s3:Delete xmlns:s3="x"><s3:Quiet>true</s3:Quiet></s3:Delete>',
   );
