@@ -25,8 +25,9 @@ const other: Dialect = {
   ifNoneMatch: { by: 'refuse' },
   ifMatch: { by: 'refuse' },
   conditionalOperations: ['PutObject', 'CompleteMultipartUpload'],
-  listVersion: 2,
-  encodingType: 'pass',
+  // V1 is the one that all have; some take V2 for it, and their pages then lead nowhere. Keys are encoded here (rclone).
+  listVersion: 1,
+  encodingType: 'unsupported',
   maxKeys: 1000,
   maxDeleteKeys: 1000,
   maxSinglePut: 5 * GiB,
@@ -67,6 +68,8 @@ const aws: Dialect = {
   ifMatch: { by: 'native' },
   // CopyObject and DeleteObject since 2025: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
   conditionalOperations: ['PutObject', 'CompleteMultipartUpload', 'CopyObject', 'DeleteObject'],
+  listVersion: 2,
+  encodingType: 'pass',
   etag: 'aws',
   locationConstraint: 'region',
   missing: [],
@@ -95,6 +98,8 @@ const oss: Dialect = {
   ifNoneMatch: { by: 'header', name: 'x-oss-forbid-overwrite', value: 'true' },
   // The header must be on Create and on Complete; a client tells its condition on Complete only, so that one is guarded.
   conditionalOperations: ['PutObject', 'CopyObject', 'CreateMultipartUpload', 'CompleteMultipartUpload'],
+  listVersion: 2,
+  encodingType: 'pass',
   minPart: 100 * KiB,
   // Not in the list of operations above.
   missing: ['GetBucketVersioning', 'GetBucketTagging', 'GetObjectTagging', 'GetObjectAttributes'],
@@ -133,8 +138,8 @@ const cos: Dialect = {
   region: 'ap-guangzhou',
   // The vendor's own guard, for buckets that never had versions (cos-go-sdk-v5); If-None-Match is not documented.
   ifNoneMatch: { by: 'header', name: 'x-cos-forbid-overwrite', value: 'true' },
-  // rclone pins V1.
-  listVersion: 1,
+  // The lists are V1, as rclone pins it too, with encoding-type (juicefs).
+  encodingType: 'pass',
   // On Put, Copy, Create and Complete (cos-go-sdk-v5).
   conditionalOperations: ['PutObject', 'CopyObject', 'CreateMultipartUpload', 'CompleteMultipartUpload'],
   minPart: 1 * MiB,
@@ -148,8 +153,8 @@ const kodo: Dialect = {
   ...other,
   hosts: [{ host: 's3-{region}.qiniucs.com' }, { host: 's3.{region}.qiniucs.com' }],
   region: 'cn-east-1',
-  // Documented as missing in both listings.
-  encodingType: 'unsupported',
+  // Both listings, and encoding-type documented as missing in both.
+  listVersion: 2,
   locationConstraint: 'region',
   // Not in the list of operations above.
   missing: ['GetBucketVersioning', 'GetObjectAttributes'],
@@ -165,9 +170,7 @@ const obs: Dialect = {
   region: 'cn-north-4',
   // V4 knows two payload modes, and a literal hash is not one of them (the FAQ above).
   payload: 'unsigned',
-  // Parallel file systems lack V2, and with encoding-type their marker never moves on (rclone).
-  listVersion: 1,
-  encodingType: 'unsupported',
+  // V1 and no encoding-type, as in `other`: parallel file systems lack V2, and their marker never moves on beside it (rclone).
   minPart: 100 * KiB,
   locationConstraint: 'region',
   nativeHeaders: 'x-obs-',
@@ -193,6 +196,8 @@ const tos: Dialect = {
   ],
   region: 'cn-beijing',
   // Conditions stay refused: the native service has a header for it, but its spelling on the S3 host is unconfirmed.
+  // V2 is reported to work; nothing is known of encoding-type.
+  listVersion: 2,
   nativeHeaders: 'x-tos-',
 };
 
@@ -204,6 +209,8 @@ const minio: Dialect = {
   contentMd5OnXml: 'required',
   ifNoneMatch: { by: 'native' },
   ifMatch: { by: 'native' },
+  listVersion: 2,
+  encodingType: 'pass',
   maxSinglePut: 5 * TiB,
   etag: 'aws',
   missing: [],
@@ -218,7 +225,7 @@ const ceph: Dialect = {
   ifMatch: { by: 'native' },
   // Release 16 overwrites in spite of a condition on Complete (tried 2026-11-20, test/interop/emulate-ceph.test.ts).
   conditionalOperations: ['PutObject'],
-  // V2 listing came late and is quirky in old releases, but all supported releases have it.
+  // All supported releases have V2. Some leave CommonPrefixes unencoded beside encoding-type=url (rclone).
   listVersion: 2,
   etag: 'aws',
 };
@@ -241,6 +248,8 @@ const r2: Dialect = {
   // 4.995 GiB, in whole bytes: https://developers.cloudflare.com/r2/platform/limits/
   maxSinglePut: 5_363_340_410,
   maxCopy: 5_363_340_410,
+  listVersion: 2,
+  encodingType: 'pass',
   partSizes: 'equal',
   // Documented as not there: https://developers.cloudflare.com/r2/api/s3/api/
   missing: [
@@ -261,6 +270,9 @@ const b2: Dialect = {
   hosts: [{ host: 's3.{region}.backblazeb2.com' }],
   region: 'us-west-004',
   // 400 InvalidArgument "Unsupported header" for every checksum header; `other` strips them already.
+  // As rclone lists it.
+  listVersion: 2,
+  encodingType: 'pass',
   maxSinglePut: 5_000_000_000 - 1,
   maxCopy: 5_000_000_000 - 1,
 };
@@ -271,6 +283,9 @@ const gcs: Dialect = {
   hosts: [{ host: 'storage.googleapis.com', region: 'auto' }],
   region: 'auto',
   // Conditions stay refused: under SigV4 they are ignored.
+  // As rclone lists it.
+  listVersion: 2,
+  encodingType: 'pass',
   uploadPartCopy: 'missing',
   // Without parts to copy by, the whole copy has no limit (rclone).
   maxCopy: 5 * TiB,
@@ -281,6 +296,9 @@ const gcs: Dialect = {
 const wasabi: Dialect = {
   ...other,
   hosts: [{ host: 's3.{region}.wasabisys.com' }, { host: 's3.wasabisys.com', region: 'us-east-1' }],
+  // As rclone lists it.
+  listVersion: 2,
+  encodingType: 'pass',
 };
 
 /** One row per provider of the configuration; each lists only where it differs, and why. */

@@ -31,6 +31,8 @@ function twoWays(probe: {
   readonly capability: string;
   readonly isNative: (context: DialectContext) => Promise<boolean>;
   readonly isSetNative: (dialect: Dialect) => boolean;
+  /** How clients get it all the same when the row wrongly says that the service can. */
+  readonly otherwise: 'failed' | 'emulated' | 'missing';
   /** Written in the configuration when the service can, and when it cannot. */
   readonly settings: readonly [native: string, emulated: string];
 }): DialectProbe {
@@ -47,7 +49,7 @@ function twoWays(probe: {
     }
     return [
       isSetNative
-        ? { capability, state: 'failed', note: 'the service cannot', setting: settings[1] }
+        ? { capability, state: probe.otherwise, note: 'the service cannot', setting: settings[1] }
         : { capability, state: 'emulated' },
     ];
   };
@@ -73,6 +75,7 @@ const listVersion2 = twoWays({
     }
   },
   isSetNative: ({ listVersion }) => listVersion === 2,
+  otherwise: 'failed',
   settings: ['listVersion: 2', 'listVersion: 1'],
 });
 
@@ -87,6 +90,7 @@ const encodingType = twoWays({
     return textIn(text, 'EncodingType') === 'url';
   },
   isSetNative: ({ encodingType: set }) => set === 'pass',
+  otherwise: 'emulated',
   settings: ['encodingType: pass', 'encodingType: unsupported'],
 });
 
@@ -97,6 +101,7 @@ const deleteObjects = twoWays({
       raw({})({ method: 'POST', query: 'delete', body: `<Delete><Object><Key>${key}-none</Key></Object></Delete>` }),
     ),
   isSetNative: ({ maxDeleteKeys }) => maxDeleteKeys > 1,
+  otherwise: 'emulated',
   settings: ['maxDeleteKeys: 1000', 'maxDeleteKeys: 1'],
 });
 
@@ -116,6 +121,7 @@ const checksums = twoWays({
     }
   },
   isSetNative: ({ checksums: set }) => set === 'pass',
+  otherwise: 'missing',
   settings: ['checksums: pass', 'checksums: strip'],
 });
 
@@ -133,6 +139,7 @@ const uploadPartCopy = twoWays({
     return isDone;
   },
   isSetNative: ({ uploadPartCopy: set }) => set === 'native',
+  otherwise: 'emulated',
   settings: ['uploadPartCopy: native', 'uploadPartCopy: missing'],
 });
 
@@ -261,7 +268,7 @@ const signatures: DialectProbe = async ({ raw, dialect }) => {
   for (const signature of others) {
     const capability = `signature ${signature}`;
     try {
-      await raw({ signature })({ method: 'HEAD' });
+      await raw({ signature })({ method: 'GET', query: 'max-keys=1' });
       findings.push({ capability, state: 'native', note: 'works too' });
     } catch (error) {
       findings.push({ capability, state: 'missing', note: `${reasonOf(error)}; ${dialect.signature} is used` });
