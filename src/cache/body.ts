@@ -36,9 +36,9 @@ export function contentSource(content: Content): Source {
   };
 }
 
-/** The bytes of a fill, as they come. It is held until `close`. */
-export function fillSource(fill: Fill): Source {
-  fill.hold();
+/** The bytes of a fill, as they come. It is held until `close`; undefined when it is over already. */
+export function fillSource(fill: Fill): Source | undefined {
+  if (!fill.hold()) return undefined;
   return { read: (position, end) => fill.read(position, end), close: () => fill.release() };
 }
 

@@ -92,9 +92,14 @@ export class Fill {
     }
   }
 
-  /** The draft stays readable until as many releases as holds, and one more for the fill itself, have been made. */
-  hold(): void {
+  /**
+   * The draft stays readable until as many releases as holds, and one more for the fill itself, have been made. False when
+   * it is over already: what was kept is found in the store by then.
+   */
+  hold(): boolean {
+    if (this.#holders === 0) return false;
     this.#holders++;
+    return true;
   }
 
   release(): void {

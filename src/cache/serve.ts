@@ -55,8 +55,10 @@ export async function serveFill(
   result: CacheResult,
   origin: Origin,
 ): Promise<S3Response | undefined> {
+  const source = fillSource(fill);
+  if (source === undefined) return undefined;
   const onFailure = () => undefined;
-  return answerFrom(fillSource(fill), fill.description, call, { result, origin, onFailure }).catch((error: unknown) => {
+  return answerFrom(source, fill.description, call, { result, origin, onFailure }).catch((error: unknown) => {
     if (error instanceof SourceFailure) return undefined;
     throw error;
   });

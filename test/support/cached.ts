@@ -67,25 +67,25 @@ export async function cached(
 /** Sends a request and reads the whole answer; errors are answers too, but for a body that breaks off. */
 export async function send(
   handler: Handler,
-  parts: Partial<RequestParts> & { readonly key: string },
+  parts: Partial<Omit<RequestParts, 'key'>> & { readonly key: string | undefined },
 ): Promise<CachedAnswer> {
-  const request = s3Request({ method: 'GET', bucket: 'bucket', ...parts });
+  const { key, ...rest } = parts;
+  const request = s3Request({ method: 'GET', bucket: 'bucket', ...rest, ...(key !== undefined && { key }) });
   try {
     const response = await handler(request);
-    const bytes = await bytesOf(response);
-    return {
-      status: response.status,
-      code: undefined,
-      result: resultOf(response.headers),
-      headers: response.headers,
-      bytes,
-    };
+    const result = resultOf(response.headers);
+    // A body that breaks off is no answer at all: the client sees its connection cut.
+    const bytes = await bytesOf(response).catch(() => undefined);
+    if (bytes === undefined) return { status: 0, code: 'BROKEN', result, headers: response.headers, bytes: NONE };
+    return { status: response.status, code: undefined, result, headers: response.headers, bytes };
   } catch (error) {
     if (!(error instanceof S3Error)) throw error;
     const headers = error.headers ?? new Map<string, string>();
-    return { status: error.status, code: error.code, result: resultOf(headers), headers, bytes: Buffer.alloc(0) };
+    return { status: error.status, code: error.code, result: resultOf(headers), headers, bytes: NONE };
   }
 }
+
+const NONE = Buffer.alloc(0);
 
 function resultOf(headers: ReadonlyMap<string, string>): string | undefined {
   return headers.get('x-sluice-cache');

@@ -1,13 +1,10 @@
-import { constants, mkdtempSync } from 'node:fs';
+import { constants } from 'node:fs';
 import { access, chmod, cp, lstat, mkdir, readdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
 import { cached, send } from '../../support/cached.ts';
+import { diskFolder } from '../../support/disk-folder.ts';
 import { generatedBytes } from '../../support/generated.ts';
-
-const root = t.testdir();
-/** In the folder of the whole file: those of single tests go before their caches are closed. */
-const newFolder = () => mkdtempSync(join(root, 'cache-'));
 
 const LARGE = 3_000_000;
 const size = 256 * 2 ** 20;
@@ -18,7 +15,7 @@ async function filesOf(path: string): Promise<string[]> {
 }
 
 t.test('small and large objects come back after a restart, at the cost of one question', async (t) => {
-  const disk = { path: newFolder(), size, minFree: 0 };
+  const disk = { path: diskFolder(t), size, minFree: 0 };
   const [small, large] = [generatedBytes(1000, 1), generatedBytes(LARGE, 2)];
   const first = await cached(t, { disk });
   first.vendor.put('small', small);
@@ -36,7 +33,7 @@ t.test('small and large objects come back after a restart, at the cost of one qu
 });
 
 t.test('K22 folders are 0700 and files 0600, a folder open to others and a link are refused', async (t) => {
-  const path = newFolder();
+  const path = diskFolder(t);
   const { vendor, handler, cache } = await cached(t, { disk: { path, size, minFree: 0 } });
   vendor.put('key', generatedBytes(LARGE, 1));
   await send(handler, { key: 'key' });
@@ -47,14 +44,14 @@ t.test('K22 folders are 0700 and files 0600, a folder open to others and a link 
   await cache.close();
   await chmod(join(path, 'sluice-cache-v1', 'o'), 0o755);
   await t.rejects(cached(t, { disk: { path, size, minFree: 0 } }), /seen by others/);
-  const other = newFolder();
+  const other = diskFolder(t);
   await mkdir(join(other, 'elsewhere'));
   await symlink(join(other, 'elsewhere'), join(other, 'sluice-cache-v1'));
   await t.rejects(cached(t, { disk: { path: other, size, minFree: 0 } }), /no folder of the cache/);
 });
 
 t.test('a second process may not use the same folder', async (t) => {
-  const disk = { path: newFolder(), size, minFree: 0 };
+  const disk = { path: diskFolder(t), size, minFree: 0 };
   await cached(t, { disk });
   await t.rejects(cached(t, { disk }), /uses this cache/);
 });
@@ -88,7 +85,7 @@ const DAMAGES: Readonly<Record<string, (file: string) => Promise<unknown>>> = {
 
 for (const [name, damage] of Object.entries(DAMAGES)) {
   t.test(`${name} is found, and the client gets the right bytes all the same`, async (t) => {
-    const path = newFolder();
+    const path = diskFolder(t);
     const { vendor, handler, cache } = await cached(t, { disk: { path, size, minFree: 0 } });
     const bytes = generatedBytes(LARGE, 1);
     vendor.put('key', bytes);
@@ -111,7 +108,7 @@ for (const [name, damage] of Object.entries(DAMAGES)) {
 }
 
 t.test('K24 after a crash all that was kept is asked about once, and sizes are right', async (t) => {
-  const folder = newFolder();
+  const folder = diskFolder(t);
   const path = join(folder, 'running');
   const rules = [{ match: '**', mode: 'immutable' as const }];
   const disk = { path, size, minFree: 0 };
@@ -143,7 +140,7 @@ t.test('K24 after a crash all that was kept is asked about once, and sizes are r
 });
 
 t.test('the least recently used go first, and the size holds', async (t) => {
-  const path = newFolder();
+  const path = diskFolder(t);
   const disk = { path, size: 20_000_000, minFree: 0 };
   const { vendor, handler, cache } = await cached(t, { disk });
   for (let index = 0; index < 12; index++) {
@@ -162,7 +159,7 @@ t.test('the least recently used go first, and the size holds', async (t) => {
 });
 
 t.test('small objects keep a part of the disk to themselves', async (t) => {
-  const disk = { path: newFolder(), size: 40_000_000, minFree: 0 };
+  const disk = { path: diskFolder(t), size: 40_000_000, minFree: 0 };
   const { vendor, handler, cache } = await cached(t, { disk });
   for (let index = 0; index < 20; index++) {
     vendor.put(`small-${index}`, generatedBytes(100_000, index));
@@ -179,12 +176,12 @@ t.test('small objects keep a part of the disk to themselves', async (t) => {
 });
 
 t.test('R41 a folder emptied by hand is no trouble', async (t) => {
-  const path = newFolder();
+  const path = diskFolder(t);
   const { vendor, handler, cache } = await cached(t, { disk: { path, size, minFree: 0 } });
   vendor.put('key', generatedBytes(LARGE, 1));
   await send(handler, { key: 'key' });
   await cache.idle();
-  await rm(join(path, 'sluice-cache-v1'), { recursive: true });
+  await rm(join(path, 'sluice-cache-v1'), { recursive: true, maxRetries: 5 });
   for (let round = 0; round < 3; round++) {
     const read = await send(handler, { key: 'key' });
     t.equal(read.bytes.length, LARGE);
