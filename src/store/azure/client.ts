@@ -132,8 +132,9 @@ export function createAzureClient(options: AzureClientOptions): AzureClient {
     if (fault.code === 'AuthenticationFailed' && adjustClock(response.headers.get('date'))) {
       throw new StaleAssumption(error);
     }
-    if (error.code === 'AccessDenied')
-      log.error({ azure: fault.code, status: response.status }, 'Azure lets us not in');
+    if (response.status === 401 || response.status === 403) {
+      log.error({ azure: fault.code, status: response.status }, 'Azure does not let us in');
+    }
     throw error;
   }
 

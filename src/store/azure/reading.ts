@@ -95,7 +95,11 @@ export async function getObject(
   }
 }
 
-/** Undefined: it is to be looked at first. */
+/**
+ * One request. It is for a range even when all is wanted: only then the MD5 that is kept with the blob comes in a
+ * header of its own, and is not confused with one that was computed for this answer.
+ * @returns undefined when the object is to be looked at first, as nothing of it can be read so
+ */
 async function readDirectly(
   context: Context,
   input: GetObjectInput,
@@ -103,22 +107,24 @@ async function readDirectly(
 ): Promise<GetObjectOutput | undefined> {
   // What S3 does not understand is no range; the size does not matter for that.
   const isRange = parseRange(input.range, Number.MAX_SAFE_INTEGER) !== undefined;
+  const range = isRange ? input.range?.replaceAll(' ', '') : 'bytes=0-';
   let response: IncomingResponse;
   try {
-    response = await request(
-      context,
-      input,
-      { 'x-ms-range': isRange ? input.range?.replaceAll(' ', '') : undefined },
-      signal,
-    );
+    response = await request(context, input, { 'x-ms-range': range }, signal);
   } catch (error) {
     if (azureStatus(error) === 416) return undefined;
     throw error;
   }
   try {
     const blob = checkObject(input.key, blobOfHeaders(response.headers));
-    const range = rangeOf(input.range, blob.size);
-    return { object: describeBlob(input, blob), range, body: bodyOf(response, range, blob.size) };
+    if (blob.size === 0) {
+      discard(response.body);
+      return undefined;
+    }
+    const wanted = rangeOf(input.range, blob.size);
+    const whole = response.headers.has('content-range') ? { start: 0, end: blob.size - 1 } : undefined;
+    const body = bodyOf(response, wanted ?? whole, blob.size);
+    return { object: describeBlob(input, blob), range: wanted, body };
   } catch (error) {
     discard(response.body);
     throw error;

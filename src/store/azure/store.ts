@@ -1,9 +1,7 @@
-import type { Transport } from '../../http/transport.ts';
 import type { ObjectStore } from '../object-store.ts';
-import type { AzureAccount } from './account.ts';
 import { AccountTraits } from './account-traits.ts';
 import { bucketMethods, checkContainer } from './buckets.ts';
-import { type AzureLog, createAzureClient } from './client.ts';
+import { type AzureClientOptions, createAzureClient } from './client.ts';
 import type { Context } from './context.ts';
 import { copyObject } from './copying.ts';
 import { deleteObject } from './deleting.ts';
@@ -14,22 +12,16 @@ import { getTagging, putTagging } from './tagging.ts';
 import { Uploads } from './uploads.ts';
 import { putObject } from './writing.ts';
 
-export interface AzureStoreOptions {
-  readonly account: AzureAccount;
-  /** Closed with the store. */
-  readonly transport: Transport;
-  readonly now: () => Date;
-  readonly log: AzureLog;
-  /** Most further attempts of a request after the first. */
-  readonly retries: number;
-}
+/** The transport is closed with the store. */
+export type AzureStoreOptions = AzureClientOptions;
 
 /**
  * A store in an account of Azure Blob Storage: buckets are containers, objects are block blobs. Everything it knows is
  * in the account, so that any number of gateways may work on one, and may be stopped at any time. Nothing is sent yet.
  */
-export function openAzureStore({ account, transport, now, log, retries }: AzureStoreOptions): ObjectStore {
-  const client = createAzureClient({ account, transport, now, log, retries });
+export function openAzureStore(options: AzureStoreOptions): ObjectStore {
+  const { transport, now } = options;
+  const client = createAzureClient(options);
   const context: Context = {
     client,
     now: () => now().getTime(),
