@@ -3,6 +3,7 @@ import { watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { ConfigError } from '../config/config-error.ts';
 import { type ConfigOptions, findConfig } from '../config/find.ts';
+import { parseListen } from '../config/listen.ts';
 import type { Config } from '../config/schema.ts';
 import { type Gateway, startGateway } from '../gateway.ts';
 import { openLog } from '../observe/log.ts';
@@ -34,6 +35,11 @@ export async function serve(options: ConfigOptions, env: Env): Promise<void> {
     now: () => new Date(),
     adminToken,
   });
+  if (isInTheClear(config)) {
+    log.warn(
+      'other machines reach this port without TLS: who listens on the way can read, and change what is not signed',
+    );
+  }
   const unwatch = file === undefined ? () => {} : reloadOnChange(file, () => reload({ ...options, config: file }));
   process.stdout.write(banner({ gateway, config, isEmbedded: file === undefined, adminToken }));
   const signal = await stopped;
@@ -56,6 +62,13 @@ export async function serve(options: ConfigOptions, env: Env): Promise<void> {
       log.error(why, 'configuration refused, the old one stays');
     }
   }
+}
+
+/** Whether requests may come from other machines as they are. Behind a trusted proxy, it is the proxy that has TLS. */
+function isInTheClear({ listen, tls, trustedProxies }: Config): boolean {
+  const { host } = parseListen(listen);
+  const isLocal = host === 'localhost' || host === '::1' || host.startsWith('127.');
+  return tls === undefined && trustedProxies.length === 0 && !isLocal;
 }
 
 /**

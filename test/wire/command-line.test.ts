@@ -84,6 +84,19 @@ t.test('SIGHUP and a changed file reload; a broken file is refused and the old c
   t.pass('reloaded again');
 });
 
+t.test('A21 says when other machines reach it in the clear, where bodies need no signature', async (t) => {
+  for (const [listen, more, isTold] of [
+    ['0.0.0.0:0', '', true],
+    ['0.0.0.0:0', 'trustedProxies: [10.0.0.1]\n', false],
+  ] as const) {
+    const text = `${more}${CONFIG.replace('127.0.0.1:0', listen)}`;
+    const running = await serve(t, [], t.testdir({ 'sluice.yaml': text }));
+    running.child.kill('SIGTERM');
+    t.equal(await running.exited, 0);
+    t.equal(/without TLS/.test(running.stderr()), isTold, `${listen} ${more}`);
+  }
+});
+
 t.test('SIGTERM drains and ends with 0', async (t) => {
   const running = await serve(t, [], t.testdir({ 'sluice.yaml': CONFIG }));
   running.child.kill('SIGTERM');
