@@ -119,7 +119,7 @@ async function buffered(
   if (root === undefined || !roots.includes(root) || !isClosed(bytes, root)) {
     throw notS3(`with ${root ?? 'no document'} where ${roots[0]} was due`, response);
   }
-  const document = withoutAccounts(bytes, place.operation);
+  const document = withQuotedEtags(withoutAccounts(bytes, place.operation), place.operation);
   headers.set('content-type', 'application/xml').set('content-length', String(document.byteLength));
   return { status, headers, body: document };
 }
@@ -147,6 +147,17 @@ function withoutAccounts(bytes: Uint8Array, operation: OperationName): Uint8Arra
     text.replace(/<((?:[\w.-]+:)?(?:ID|DisplayName|EmailAddress))(?:\s[^<>]*)?>[^<]*</g, `<$1>${OWNER}<`),
     'latin1',
   );
+}
+
+/** ETags have quotes in every document but one; some services leave them out, then in all entries alike. */
+function withQuotedEtags(bytes: Uint8Array, operation: OperationName): Uint8Array {
+  const document = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const first = document.indexOf('<ETag>') + '<ETag>'.length;
+  const isQuoted =
+    first < '<ETag>'.length || /^\s*(["<]|&quot;|&#)/.test(document.toString('latin1', first, first + 16));
+  if (isQuoted || operation === 'GetObjectAttributes') return bytes;
+  const text = document.toString('latin1').replace(/<ETag>([^<"&]+)</g, '<ETag>&quot;$1&quot;<');
+  return Buffer.from(text, 'latin1');
 }
 
 const ACCOUNT_MARKS = ['ID>', 'DisplayName', 'EmailAddress'];

@@ -44,3 +44,15 @@ t.test('a key may be called as it likes', async (t) => {
   const document = '<ListBucketResult><Contents><Key>&lt;ID>x&lt;/ID></Key><ID/></Contents></ListBucketResult>';
   t.equal(await answer('ListObjects', document), document);
 });
+
+t.test('E07 an ETag has its quotes in every document but one', async (t) => {
+  const list = (etags: readonly string[]) =>
+    `<ListBucketResult>${etags.map((etag) => `<Contents><ETag>${etag}</ETag></Contents>`).join('')}</ListBucketResult>`;
+  t.equal(await answer('ListObjects', list(['aB-1', 'c'])), list(['&quot;aB-1&quot;', '&quot;c&quot;']));
+  for (const quoted of ['"a"', '&quot;a&quot;', '&#34;a&#34;', '']) {
+    t.equal(await answer('ListObjects', list([quoted])), list([quoted]));
+  }
+  t.equal(await answer('ListObjects', list([])), list([]));
+  const attributes = '<GetObjectAttributesResponse><ETag>a</ETag></GetObjectAttributesResponse>';
+  t.equal(await answer('GetObjectAttributes', attributes), attributes);
+});
