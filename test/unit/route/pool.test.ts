@@ -2,6 +2,7 @@ import t from 'tap';
 import type { CatalogInput } from '../../../src/route/catalog.ts';
 import { matchesGlob } from '../../../src/route/glob.ts';
 import { poolBucket } from '../../../src/route/pool.ts';
+import type { Handler } from '../../../src/s3/message.ts';
 import { CANARY, memoryS3 } from '../../support/memory-s3.ts';
 import { copySource, deleteDocument, queryOf, routed, texts, tokenKey } from '../../support/routed.ts';
 
@@ -188,4 +189,30 @@ t.test('uploads to a pool go on where they began, and are listed together', asyn
   t.equal((await score({ method: 'PUT', bucket, key: '01', query: `partNumber=1&${id}`, body: 'part' })).status, 200);
   t.equal((await score({ method: 'POST', bucket, key: '01', query: id, body: '<C/>' })).status, 200);
   t.equal(backend.buckets.get(`${CANARY}-1`)?.get('01')?.bytes.toString(), 'part');
+});
+
+t.test('D19 listing a pool asks few buckets at a time, and too large a pool not at all', async (t) => {
+  let waiting = 0;
+  let most = 0;
+  let asked = 0;
+  const handler: Handler = async () => {
+    asked += 1;
+    waiting += 1;
+    most = Math.max(most, waiting);
+    await new Promise((resolve) => setImmediate(resolve));
+    waiting -= 1;
+    const body = Buffer.from('<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>');
+    return { status: 200, headers: new Map([['content-type', 'application/xml']]), body };
+  };
+  const list = (size: number) =>
+    routed({
+      credentials: [{ name: 'ci', accessKey: 'CI' }],
+      storages: [{ name: 'one', handler, projects: 'all', tokenKey }],
+      buckets: [{ name: 'pooled', storage: 'one', bucket: 'base', pool: { size, key: 3, bucket: 'pool-{n}' } }],
+    }).as('ci')({ method: 'GET', bucket: 'pooled', query: 'list-type=2' });
+  t.equal((await list(100)).status, 200);
+  t.equal(asked, 101);
+  t.ok(most <= 8, `${most} at once`);
+  t.equal((await list(2000)).code, 'NotImplemented');
+  t.equal(asked, 101);
 });
