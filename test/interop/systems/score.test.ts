@@ -1,0 +1,83 @@
+import type { Test } from 'tap';
+import { wireClient } from '../../support/wire-client.ts';
+import { type Backend, makeBuckets, onEachBackend, testGateway } from './backends.ts';
+import { replayScore, type ScoreSetting } from './score-replay.ts';
+
+const MiB = 2 ** 20;
+const ID = '56f3cb04-38b4-574c-bffb-af1426113194';
+/** 50,000,000 bytes in parts of 20 MiB, as Score cuts them. */
+const PARTS = [20_971_520, 20_971_520, 8_056_960];
+const SHORT = [6 * MiB, 6 * MiB, 1 * MiB];
+const SIGNED_HOST = 'score-storage.internal:9000';
+const PUBLIC_HOST = 's3.public.test';
+const NUMBERS = Array.from({ length: 10 }, (_, index) => index);
+
+onEachBackend(async (t, backend) => {
+  await makeBuckets(t, backend, ['score-data', ...NUMBERS.map((number) => `score-data-${number}`)]);
+
+  t.test(
+    'S3_SIGV4ENABLED=true: one bucket, its parts as large as Score makes them',
+    { timeout: 300_000 },
+    async (t) => {
+      await replayScore(t, { ...(await setting(t, backend, config(backend, ['score.data'], 'one/'))), parts: PARTS });
+    },
+  );
+
+  t.test('S3_SIGV4ENABLED=false', { timeout: 300_000 }, async (t) => {
+    const yaml = config(backend, ['score.data'], 'two/');
+    await replayScore(t, await setting(t, backend, yaml, 'v2'));
+  });
+
+  t.test('Score pools by itself: ten buckets with dots become legal ones', { timeout: 300_000 }, async (t) => {
+    const names = ['score.data', ...NUMBERS.map((number) => `score.data.${number}`)];
+    const played = await setting(t, backend, config(backend, names, 'three/'));
+    const bucketOf = (id: string) => `score.data.${Number.parseInt(id.slice(0, 2), 16) % 10}`;
+    t.equal(bucketOf(ID), 'score.data.6');
+    await replayScore(t, { ...played, bucketOf });
+  });
+
+  t.test('Sluice pools for Score, and what is in the base bucket stays visible', { timeout: 300_000 }, async (t) => {
+    const pool = '{ size: 10, key: 2, bucket: "score-data-{n}" }';
+    const played = await setting(t, backend, config(backend, ['score.data'], 'four/', `, pool: ${pool}`));
+    await replayScore(t, played);
+    const whole = wireClient(t, { port: played.port });
+    const found = await whole.ask('HEAD', 'score-data-6', `four/data/${ID}`);
+    t.equal(found.status, 200, 'S13 the object lies in the bucket of its id');
+    const old = 'ffffffff-38b4-574c-bffb-af1426113194';
+    await whole.ask('PUT', 'score-data', `four/data/${old}.meta`, { body: Buffer.from('old') });
+    t.equal((await played.client.ask('GET', 'score.data', `data/${old}.meta`)).text, 'old', 'S13 found after 404');
+  });
+});
+
+async function setting(
+  t: Test,
+  backend: Backend,
+  yaml: string,
+  signing: 'v4' | 'v2' = 'v4',
+): Promise<ScoreSetting & { readonly port: number }> {
+  const { port } = await testGateway(t, yaml);
+  return {
+    port,
+    client: wireClient(t, { port, signing }),
+    signing,
+    state: 'score.data',
+    bucketOf: () => 'score.data',
+    signedHost: SIGNED_HOST,
+    publicHost: PUBLIC_HOST,
+    parts: SHORT,
+    id: ID,
+    hasUploadLists: backend.hasUploadLists,
+  };
+}
+
+/** Names with dots, each on a bucket that every vendor allows. */
+function config({ storage }: Backend, names: readonly string[], prefix: string, more = ''): string {
+  const buckets = names.map(
+    (name) =>
+      `  - { name: ${name}, storage: objects, bucket: ${name.replaceAll('.', '-')}, prefix: ${prefix}${more} }\n`,
+  );
+  return `domains: ["${SIGNED_HOST}", ${PUBLIC_HOST}]
+storages: [{ name: objects, ${storage}, default: true }]
+buckets:
+${buckets.join('')}`;
+}
