@@ -7,6 +7,7 @@ const FIELDS: Readonly<Record<keyof Dialect, string>> = {
   signatures: 'Signatures the service takes; another is a configuration error',
   addressing: 'Where the bucket stands: in the path, before the host, or nowhere (a domain bound to it)',
   addressings: 'Styles the service takes; another is a configuration error',
+  v2DomainResource: 'What V2 signs in the place of the bucket where the host is bound to one',
   dottedBuckets: 'A bucket with a dot over TLS: in the path, as no certificate covers it, or as it is',
   hosts: 'Hosts, and the region each stands for',
   region: 'Region signed for where neither the storage nor its host says one',

@@ -45,6 +45,7 @@ export const dialectFields = {
   signatures: z.array(signature).min(1).optional(),
   addressing: addressing.optional().describe('virtual, path, or domain: a host bound to one bucket.'),
   addressings: z.array(addressing).min(1).optional(),
+  v2DomainResource: z.enum(['bucket', 'host']).optional(),
   dottedBuckets: z.enum(['path', 'as-is']).optional(),
   payload: z.enum(['keep', 'unsigned', 'signed']).optional(),
   checksums: z.enum(['pass', 'strip']).optional(),

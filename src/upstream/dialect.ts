@@ -10,6 +10,8 @@ export interface Dialect {
   /** Where the bucket stands: in the path, before the host, or nowhere (the host is bound to one bucket). */
   readonly addressing: Addressing;
   readonly addressings: readonly Addressing[];
+  /** What V2 signs in the place of the bucket where the host is bound to one. */
+  readonly v2DomainResource: 'bucket' | 'host';
   /** Path style for a bucket with a dot in its name over TLS, which no wildcard certificate covers. */
   readonly dottedBuckets: 'path' | 'as-is';
   /** Hosts of the service, and the region each stands for. */

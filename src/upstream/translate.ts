@@ -52,7 +52,7 @@ export async function translate(request: S3Request, target: Target): Promise<Tra
       path,
       query: requestQuery(request.query, request.operation),
       headers,
-      bucket: request.bucket,
+      bucket: isNamedByHost(target) ? host : request.bucket,
       key: request.key,
       body,
       bodyLength,
@@ -62,6 +62,10 @@ export async function translate(request: S3Request, target: Target): Promise<Tra
     dropBody(request.body);
     throw error;
   }
+}
+
+function isNamedByHost({ dialect }: Target): boolean {
+  return dialect.signature === 'v2' && dialect.addressing === 'domain' && dialect.v2DomainResource === 'host';
 }
 
 /**

@@ -14,6 +14,7 @@ const other: Dialect = {
   signatures: ['v4', 'v2'],
   addressing: 'path',
   addressings: ['path', 'virtual', 'domain'],
+  v2DomainResource: 'bucket',
   dottedBuckets: 'path',
   hosts: [],
   region: 'us-east-1',
@@ -166,6 +167,8 @@ const kodo: Dialect = {
 const obs: Dialect = {
   ...other,
   addressing: 'virtual',
+  // The resource is /domain/key then (huaweicloud-sdk-go-obs).
+  v2DomainResource: 'host',
   hosts: [{ host: 'obs.{region}.myhuaweicloud.com' }, { host: 'obs.{region}.myhuaweicloud.eu' }],
   region: 'cn-north-4',
   // V4 knows two payload modes, and a literal hash is not one of them (the FAQ above).

@@ -61,6 +61,12 @@ export function answerXml(root: XmlNode): S3Response {
   return withText({ status: 200, headers: new Map(), body: null }, buildXml(root));
 }
 
+/** Tells the log what was done in the service's stead. */
+export function noteEmulation({ notes }: S3Request, what: string): void {
+  const earlier = notes.get('emulated');
+  notes.set('emulated', earlier === undefined ? what : `${earlier}, ${what}`);
+}
+
 /** The request with another document; what was said of the bytes of its own is left out. */
 export function withDocument(request: S3Request, text: string): S3Request {
   const body = Buffer.from(text);

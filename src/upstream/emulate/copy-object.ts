@@ -5,7 +5,7 @@ import { encodeUri } from '../../s3/uri.ts';
 import { childText, parseXml } from '../../s3/xml.ts';
 import { dropBody } from '../body.ts';
 import type { Dialect } from '../dialect.ts';
-import { ACCESS_HEADERS, answerXml, ask, pick, textOf } from './ask.ts';
+import { ACCESS_HEADERS, answerXml, ask, noteEmulation, pick, textOf } from './ask.ts';
 import { readCopySource, writeCopySource } from './copy-source.ts';
 import { makeOfParts } from './multipart.ts';
 import { readOf, refusal } from './part-copy.ts';
@@ -65,6 +65,7 @@ interface CopyContext {
 }
 
 async function copyInParts(request: S3Request, source: Source, context: CopyContext): Promise<S3Response> {
+  noteEmulation(request, 'copy in parts');
   const { next, dialect, now } = context;
   const least = Math.max(dialect.minPart, Math.ceil(source.size / dialect.maxParts));
   const size = Math.min(Math.max(COPY_PART, least), dialect.maxCopy);

@@ -3,7 +3,17 @@ import type { Handler, Layer, S3Request, S3Response } from '../../s3/message.ts'
 import { buildXml, childText, MAX_XML_BYTES, parseXml, type XmlElement, type XmlNode } from '../../s3/xml.ts';
 import { readBody } from '../body.ts';
 import type { Dialect } from '../dialect.ts';
-import { ACCESS_HEADERS, answerXml, ask, inParallel, isUnsupported, pick, textOf, withDocument } from './ask.ts';
+import {
+  ACCESS_HEADERS,
+  answerXml,
+  ask,
+  inParallel,
+  isUnsupported,
+  noteEmulation,
+  pick,
+  textOf,
+  withDocument,
+} from './ask.ts';
 
 /** So many keys are deleted at a time where each takes a request. */
 const PARALLEL_DELETES = 16;
@@ -56,6 +66,7 @@ async function deleteInTurns(
   request: S3Request,
   { next, maxDeleteKeys }: { readonly next: Handler; readonly maxDeleteKeys: number },
 ): Promise<S3Response> {
+  noteEmulation(request, 'deletion in turns');
   const objects = objectsOf(root);
   const entries: XmlNode[] = [];
   for (let start = 0; start < objects.length; start += maxDeleteKeys) {
@@ -75,6 +86,7 @@ async function deleteInTurns(
 }
 
 async function deleteEach(root: XmlElement, request: S3Request, next: Handler): Promise<S3Response> {
+  noteEmulation(request, 'deletion one by one');
   const headers = pick(request.headers, ACCESS_HEADERS);
   const bypass = request.headers.get(BYPASS);
   if (bypass !== undefined) headers.set(BYPASS, bypass);

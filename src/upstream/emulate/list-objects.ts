@@ -3,7 +3,7 @@ import type { Handler, Layer, S3Request, S3Response } from '../../s3/message.ts'
 import type { Query } from '../../s3/query.ts';
 import { escapeXml } from '../../s3/xml.ts';
 import type { Dialect } from '../dialect.ts';
-import { textOf, withText } from './ask.ts';
+import { noteEmulation, textOf, withText } from './ask.ts';
 import { markerOf } from './continuation.ts';
 import { beforeEnd, encodeListing, toVersion2 } from './listing-document.ts';
 import { isListing, LISTINGS, type Listing, type Page, readPage } from './listing-page.ts';
@@ -23,6 +23,7 @@ export function listObjects(dialect: Pick<Dialect, 'listVersion' | 'encodingType
     const { operation } = request;
     if (!isListing(operation)) return next(request);
     const isEmulated = operation === 'ListObjectsV2' && dialect.listVersion === 1;
+    if (isEmulated) noteEmulation(request, 'V2 listing');
     const said = isEmulated ? toVersion1(request) : request;
     const inner = { ...said, query: limited(said.query, operation, dialect) };
     const { response, page, isMoved } = await fullPage(next, inner, isEmulated ? 'ListObjects' : operation);

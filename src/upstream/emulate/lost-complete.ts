@@ -6,7 +6,7 @@ import type { Handler, Layer, S3Request, S3Response } from '../../s3/message.ts'
 import { childText, MAX_XML_BYTES, parseXml } from '../../s3/xml.ts';
 import { dropBody, readBody } from '../body.ts';
 import type { Dialect } from '../dialect.ts';
-import { ACCESS_HEADERS, answerXml, ask, pick } from './ask.ts';
+import { ACCESS_HEADERS, answerXml, ask, noteEmulation, pick } from './ask.ts';
 
 const MAX_COMPLETE_BYTES = 4 * MAX_XML_BYTES;
 
@@ -26,6 +26,7 @@ export function lostComplete({ etag }: Pick<Dialect, 'etag'>): Layer {
       const due = mayHaveBeenDone(error) ? etagOfParts(document) : undefined;
       const found = due === undefined ? undefined : await etagOfObject(request, next);
       if (found === undefined || found.etag !== due) throw error;
+      noteEmulation(request, 'lost answer');
       return { ...completed(request, due), headers: new Map([...completed(request, due).headers, ...found.headers]) };
     }
   };

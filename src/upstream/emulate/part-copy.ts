@@ -2,7 +2,7 @@ import { S3Error } from '../../s3/error.ts';
 import type { Handler, Layer, S3Request, S3Response } from '../../s3/message.ts';
 import { dropBody } from '../body.ts';
 import type { Dialect } from '../dialect.ts';
-import { ACCESS_HEADERS, answerXml, ask, isUnsupported, pick } from './ask.ts';
+import { ACCESS_HEADERS, answerXml, ask, isUnsupported, noteEmulation, pick } from './ask.ts';
 import { readCopySource } from './copy-source.ts';
 
 const RANGE = 'x-amz-copy-source-range';
@@ -28,6 +28,7 @@ export function partCopy(
 }
 
 async function copyPart(request: S3Request, next: Handler, now: () => Date): Promise<S3Response> {
+  noteEmulation(request, 'part copy by reading');
   const due = partLength(request);
   const source = await next(readOf(request)).catch((error: unknown) => {
     throw refusal(error);

@@ -1,7 +1,7 @@
 import type { Handler, Layer, S3Request, S3Response } from '../../s3/message.ts';
 import { dropBody } from '../body.ts';
 import type { Dialect } from '../dialect.ts';
-import { ACCESS_HEADERS, ask, emptyAnswer, pick } from './ask.ts';
+import { ACCESS_HEADERS, ask, emptyAnswer, noteEmulation, pick } from './ask.ts';
 import { makeOfParts } from './multipart.ts';
 import { sliceBody } from './slices.ts';
 
@@ -49,6 +49,7 @@ async function putInParts(
   request: S3Request,
   how: { readonly blocks: AsyncIterable<Buffer>; readonly next: Handler; readonly dialect: PutLimits },
 ): Promise<S3Response> {
+  noteEmulation(request, 'put in parts');
   const access = pick(request.headers, ACCESS_HEADERS);
   const made = await makeOfParts(
     request,

@@ -5,7 +5,7 @@ import type { Layer, S3Request, S3Response } from '../../s3/message.ts';
 import type { XmlNode } from '../../s3/xml.ts';
 import { dropBody } from '../body.ts';
 import type { Dialect, StandIn } from '../dialect.ts';
-import { ACCESS_HEADERS, answerXml, ask, isUnsupported, pick } from './ask.ts';
+import { ACCESS_HEADERS, answerXml, ask, isUnsupported, noteEmulation, pick } from './ask.ts';
 import { keptChecksum } from './kept.ts';
 
 /** Who owns everything, as far as clients learn. */
@@ -61,6 +61,7 @@ export function standIns({ missing }: Pick<Dialect, 'missing'>): Layer {
         if (!isUnsupported(error)) throw error;
       }
     }
+    noteEmulation(request, 'stand-in');
     const head = await next(headOf(request));
     dropBody(head.body);
     const answer = answerXml(ANSWERS[operation](head.headers, request));

@@ -45,6 +45,16 @@ t.test('V2 has no payload hash', async (t) => {
   t.notOk(headers.has('x-amz-content-sha256'));
 });
 
+t.test('V2 names a bucket by its domain where the service does', async (t) => {
+  for (const [dialect, bucket] of [
+    [{ v2DomainResource: 'host', addressing: 'domain', signature: 'v2' }, 's3.example'],
+    [{ v2DomainResource: 'bucket', addressing: 'domain', signature: 'v2' }, 'b'],
+    [{ v2DomainResource: 'host', addressing: 'path', signature: 'v2' }, 'b'],
+  ] as const) {
+    t.equal((await translate(put(), target('https', dialect))).bucket, bucket);
+  }
+});
+
 t.test("a bucket is made in the storage's region, not in the client's", async (t) => {
   const body = '<CreateBucketConfiguration><LocationConstraint>mars-1</LocationConstraint></CreateBucketConfiguration>';
   const create = () => s3Request({ method: 'PUT', bucket: 'b', body });
