@@ -121,7 +121,7 @@ export class DataFiles {
         if (this.#isClosed) return swept;
         const epoch = NAME.exec(name)?.[1];
         if (epoch === undefined || Number.parseInt(epoch, 36) >= this.#epoch || isNamed(name)) continue;
-        await unlink(this.#path(name));
+        await removeIfThere(this.#path(name));
         swept++;
       }
     }
@@ -141,7 +141,7 @@ export class DataFiles {
   }
 
   #unlink(name: string): Promise<void> {
-    const unlinking = unlink(this.#path(name))
+    const unlinking = removeIfThere(this.#path(name))
       // The row is gone, so the object is; the file goes with the next start's sweep.
       .catch((error: unknown) => this.#report(`cannot remove data file ${name}`, error))
       .finally(() => this.#unlinking.delete(unlinking));
@@ -155,6 +155,13 @@ export class DataFiles {
     });
     await syncFolder(this.#root);
   }
+}
+
+/** The sweep and an overwriting may come upon one file: whichever is later finds it gone, as it should be. */
+async function removeIfThere(path: string): Promise<void> {
+  await unlink(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+  });
 }
 
 /** Makes the names in a folder survive a power cut. */
