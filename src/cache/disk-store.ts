@@ -75,7 +75,7 @@ class FileStore implements DiskStore {
   constructor(options: DiskStoreOptions, folder: DiskFolder) {
     this.#options = options;
     this.#folder = folder;
-    this.#journal = createJournal(folder.journal, (error) => this.#fail(error));
+    this.#journal = createJournal(folder.journal, (error) => this.#restore(error));
   }
 
   /** Reads the index. After anything but a proper close, nothing is served unasked, and the files are gone through. */
@@ -273,6 +273,16 @@ class FileStore implements DiskStore {
       if (missing > 0 || isShortOfInodes) this.#asideUntil = now + ASIDE_MS;
     } catch (error) {
       this.#fail(error);
+    }
+  }
+
+  /** Emptying the cache by hand is allowed: the journal goes on in a new folder, and the next start looks at all files. */
+  #restore(error: unknown): void {
+    if (!isCode(error, 'ENOENT') || this.#isClosed) return this.#fail(error);
+    try {
+      this.#folder.repair();
+    } catch (cause) {
+      this.#fail(cause);
     }
   }
 

@@ -6,7 +6,7 @@ import { cached, send } from '../../support/cached.ts';
 import { diskFolder } from '../../support/disk-folder.ts';
 import { generatedBytes } from '../../support/generated.ts';
 
-const LARGE = 3_000_000;
+const LARGE = 1_200_000;
 const size = 256 * 2 ** 20;
 
 async function filesOf(path: string): Promise<string[]> {
@@ -141,7 +141,7 @@ t.test('K24 after a crash all that was kept is asked about once, and sizes are r
 
 t.test('the least recently used go first, and the size holds', async (t) => {
   const path = diskFolder(t);
-  const disk = { path, size: 20_000_000, minFree: 0 };
+  const disk = { path, size: 8_000_000, minFree: 0 };
   const { vendor, handler, cache } = await cached(t, { disk });
   for (let index = 0; index < 12; index++) {
     const key = `key-${index}`;
@@ -177,11 +177,12 @@ t.test('small objects keep a part of the disk to themselves', async (t) => {
 
 t.test('R41 a folder emptied by hand is no trouble', async (t) => {
   const path = diskFolder(t);
-  const { vendor, handler, cache } = await cached(t, { disk: { path, size, minFree: 0 } });
+  const { vendor, handler, cache, clock } = await cached(t, { disk: { path, size, minFree: 0 } });
   vendor.put('key', generatedBytes(LARGE, 1));
   await send(handler, { key: 'key' });
   await cache.idle();
   await rm(join(path, 'sluice-cache-v1'), { recursive: true, maxRetries: 5 });
+  clock.ahead = 6_000;
   for (let round = 0; round < 3; round++) {
     const read = await send(handler, { key: 'key' });
     t.equal(read.bytes.length, LARGE);

@@ -4,11 +4,13 @@ import { cached } from '../../support/cached.ts';
 import { diskFolder } from '../../support/disk-folder.ts';
 
 // Set it to 100000 for the long run; a failure prints the seed, which makes the same run again.
+if (process.env.SLUICE_HISTORY_OPERATIONS !== undefined) t.setTimeout(3_600_000);
 const OPERATIONS = Number(process.env.SLUICE_HISTORY_OPERATIONS ?? 1500);
 const SEED = Number(process.env.SLUICE_HISTORY_SEED ?? 20_261_120);
 
 for (const [name, { rules, isShared }] of Object.entries(HISTORY_RULES)) {
   t.test(`${name}: no read of ${OPERATIONS} random operations shows what the storage did not hold`, async (t) => {
+    if (process.env.SLUICE_HISTORY_OPERATIONS !== undefined) t.setTimeout(3_600_000);
     const disk = { path: diskFolder(t), size: 4_000_000, minFree: 0 };
     const { vendor, handler, cache } = await cached(t, { rules, disk, memory: 2_000_000 });
     const result = await checkHistory({ handler, vendor, operations: OPERATIONS, seed: SEED, isShared });
