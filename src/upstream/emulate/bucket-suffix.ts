@@ -1,6 +1,6 @@
+import { formatCopySource, parseCopySource } from '../../s3/copy-source.ts';
 import type { Layer, S3Request, S3Response } from '../../s3/message.ts';
 import { textOf, withText } from './ask.ts';
-import { readCopySource, writeCopySource } from './copy-source.ts';
 
 const COPY_SOURCE = 'x-amz-copy-source';
 
@@ -31,8 +31,8 @@ export function bucketSuffix(suffix: string): Layer {
 function withSuffix(request: S3Request, suffix: string): S3Request {
   const bucket = request.bucket === undefined ? undefined : `${request.bucket}${suffix}`;
   if (!request.headers.has(COPY_SOURCE)) return { ...request, bucket };
-  const source = readCopySource(request.headers);
-  const named = writeCopySource({ ...source, bucket: `${source.bucket}${suffix}` });
+  const source = parseCopySource(request.headers);
+  const named = formatCopySource({ ...source, bucket: `${source.bucket}${suffix}` });
   return { ...request, bucket, headers: new Map(request.headers).set(COPY_SOURCE, named) };
 }
 

@@ -1,4 +1,5 @@
 import { type BodyChecksum, checksumHeader, checksumOfHeader, isChecksumValue } from '../../s3/checksum.ts';
+import { copyRefusal } from '../../s3/copy-source.ts';
 import { S3Error } from '../../s3/error.ts';
 import type { Headers } from '../../s3/headers.ts';
 import type { Handler, Layer, S3Request, S3Response } from '../../s3/message.ts';
@@ -6,7 +7,7 @@ import { dropBody } from '../body.ts';
 import type { Dialect } from '../dialect.ts';
 import { pick } from './ask.ts';
 import { formatChecksum, KEPT_CHECKSUM, KEPT_PREFIX, keptChecksum } from './kept.ts';
-import { readOf, refusal } from './part-copy.ts';
+import { readOf } from './part-copy.ts';
 import { readSmall } from './small-body.ts';
 
 const MODE = 'x-amz-checksum-mode';
@@ -86,7 +87,7 @@ function replacesMetadata({ headers }: S3Request): boolean {
 /** New metadata takes the place of the old, and the bytes stay the same: what was kept of them goes along. */
 async function withKeptOfSource(request: S3Request, next: Handler): Promise<S3Request> {
   const source = await next(readOf(request, 'HeadObject')).catch((error: unknown) => {
-    throw refusal(error);
+    throw copyRefusal(error);
   });
   dropBody(source.body);
   const kept = pick(source.headers, OURS);
@@ -94,6 +95,7 @@ async function withKeptOfSource(request: S3Request, next: Handler): Promise<S3Re
 }
 
 function withoutOurs(response: S3Response, request: S3Request): S3Response {
+  if (![...response.headers.keys()].some((name) => name.startsWith(KEPT_PREFIX))) return response;
   const checksum = keptChecksum(response.headers);
   const headers = new Map([...response.headers].filter(([name]) => !name.startsWith(KEPT_PREFIX)));
   // It is the whole object's, and would be held against a part of it.

@@ -1,3 +1,4 @@
+import { copyRefusal, formatCopySource, parseCopySource } from '../../s3/copy-source.ts';
 import { S3Error } from '../../s3/error.ts';
 import type { Headers } from '../../s3/headers.ts';
 import type { Handler, Layer, S3Request, S3Response } from '../../s3/message.ts';
@@ -6,9 +7,8 @@ import { childText, parseXml } from '../../s3/xml.ts';
 import { dropBody } from '../body.ts';
 import type { Dialect } from '../dialect.ts';
 import { ACCESS_HEADERS, answerXml, ask, noteEmulation, pick, textOf } from './ask.ts';
-import { readCopySource, writeCopySource } from './copy-source.ts';
 import { makeOfParts } from './multipart.ts';
-import { readOf, refusal } from './part-copy.ts';
+import { readOf } from './part-copy.ts';
 
 type CopyLimits = Pick<Dialect, 'maxCopy' | 'minPart' | 'maxParts' | 'ifNoneMatch'>;
 
@@ -52,7 +52,7 @@ interface Source {
 
 async function headOf(request: S3Request, next: Handler): Promise<Source> {
   const { headers, body } = await next(readOf(request, 'HeadObject')).catch((error: unknown) => {
-    throw refusal(error);
+    throw copyRefusal(error);
   });
   dropBody(body);
   return { size: Number(headers.get('content-length') ?? 0), headers };
@@ -108,14 +108,14 @@ function* ranges(total: number, size: number): Generator<string> {
 
 /** The very object whose size was read: every part must come from it. */
 function partHeaders(request: S3Request, { headers }: Source): Map<string, string> {
-  const named = readCopySource(request.headers);
+  const named = parseCopySource(request.headers);
   const version = headers.get('x-amz-version-id');
   const versionId = named.versionId ?? (version === 'null' ? undefined : version);
   const secrets = pick(request.headers, /^x-amz-copy-source-server-side-encryption-customer-/);
   const kept = new Map([...pick(request.headers, ACCESS_HEADERS), ...secrets]);
   const etag = headers.get('etag');
   if (etag !== undefined) kept.set('x-amz-copy-source-if-match', etag);
-  return kept.set('x-amz-copy-source', writeCopySource({ ...named, versionId }));
+  return kept.set('x-amz-copy-source', formatCopySource({ ...named, versionId }));
 }
 
 const KEPT = /^(content-(type|encoding|language|disposition)|cache-control|expires|x-amz-meta-.*)$/;
@@ -134,7 +134,7 @@ async function objectHeaders(request: S3Request, source: Source, next: Handler):
 
 async function tagsOf(request: S3Request, { headers }: Source, next: Handler): Promise<string | undefined> {
   if (Number(headers.get('x-amz-tagging-count') ?? 0) === 0) return undefined;
-  const { bucket, key, versionId } = readCopySource(request.headers);
+  const { bucket, key, versionId } = parseCopySource(request.headers);
   const question = ask(request, { operation: 'GetObjectTagging', bucket, key, query: { tagging: '', versionId } });
   const sets = parseXml(Buffer.from(await textOf(await next(question))), 'Tagging').children;
   return sets

@@ -33,7 +33,9 @@ export function listObjects(dialect: Pick<Dialect, 'listVersion' | 'encodingType
     else if (operation === 'ListObjects') text = withNextMarker(page);
     if (isEncodedHere) text = encodeListing(text, operation);
     if (isMoved && !isEmulated) text = withMarker(text, request, operation);
-    return withText(response, withLimit(text, request, operation, dialect));
+    text = withLimit(text, request, operation, dialect);
+    // Most pages are right as they are, and in memory already.
+    return text === page.text && response.body instanceof Uint8Array ? response : withText(response, text);
   };
 }
 

@@ -1,10 +1,10 @@
+import { parseCopySource } from '../../s3/copy-source.ts';
 import { S3Error } from '../../s3/error.ts';
 import { quoteEtag, unquoteEtag } from '../../s3/etag.ts';
 import type { Headers } from '../../s3/headers.ts';
 import type { Handler, S3Request } from '../../s3/message.ts';
 import { dropBody } from '../body.ts';
 import { ACCESS_HEADERS, ask, pick } from './ask.ts';
-import { readCopySource } from './copy-source.ts';
 import type { Md5Names, ObjectName } from './md5-names.ts';
 
 const OWN = ['if-match', 'if-none-match'] as const;
@@ -23,7 +23,7 @@ export async function withStorageConditions(request: S3Request, next: Handler, n
     isChanged = await translate(headers, OWN, { head, next, names });
   }
   if (hasEtag(request.headers, OF_SOURCE)) {
-    const { bucket, key, versionId } = readCopySource(request.headers);
+    const { bucket, key, versionId } = parseCopySource(request.headers);
     const secrets = [...request.headers].flatMap(([name, value]): [string, string][] => {
       const secret = /^x-amz-copy-source-(server-side-encryption-customer-.*)$/.exec(name)?.[1];
       return secret === undefined ? [] : [[`x-amz-${secret}`, value]];

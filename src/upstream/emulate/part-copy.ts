@@ -1,11 +1,8 @@
-import { S3Error } from '../../s3/error.ts';
+import { COPY_RANGE, copyRangeLength, copyRefusal, parseCopySource, rangeBeyondSource } from '../../s3/copy-source.ts';
 import type { Handler, Layer, S3Request, S3Response } from '../../s3/message.ts';
 import { dropBody } from '../body.ts';
 import type { Dialect } from '../dialect.ts';
 import { ACCESS_HEADERS, answerXml, ask, isUnsupported, noteEmulation, pick } from './ask.ts';
-import { readCopySource } from './copy-source.ts';
-
-const RANGE = 'x-amz-copy-source-range';
 
 /**
  * UploadPartCopy where the service has none: the source is read, and streamed into an UploadPart. A source that breaks
@@ -29,14 +26,14 @@ export function partCopy(
 
 async function copyPart(request: S3Request, next: Handler, now: () => Date): Promise<S3Response> {
   noteEmulation(request, 'part copy by reading');
-  const due = partLength(request);
+  const due = copyRangeLength(request.headers);
   const source = await next(readOf(request)).catch((error: unknown) => {
-    throw refusal(error);
+    throw copyRefusal(error);
   });
   const length = Number(source.headers.get('content-length') ?? Number.NaN);
   if (!Number.isSafeInteger(length) || (due !== undefined && length !== due)) {
     dropBody(source.body);
-    throw invalidRange('The range is not within the source.');
+    throw rangeBeyondSource();
   }
   const written = await next(
     ask(request, {
@@ -59,35 +56,14 @@ async function copyPart(request: S3Request, next: Handler, now: () => Date): Pro
 
 /** The source's range, version, conditions and key become those of a read. */
 export function readOf(request: S3Request, operation: 'GetObject' | 'HeadObject' = 'GetObject'): S3Request {
-  const { bucket, key, versionId } = readCopySource(request.headers);
+  const { bucket, key, versionId } = parseCopySource(request.headers);
   const headers = new Map(pick(request.headers, /^x-amz-request-payer$/));
   for (const [name, value] of request.headers) {
     const condition = /^x-amz-copy-source-(if-.*)$/.exec(name)?.[1];
     if (condition !== undefined) headers.set(condition, value);
     const secret = /^x-amz-copy-source-(server-side-encryption-customer-.*)$/.exec(name)?.[1];
     if (secret !== undefined) headers.set(`x-amz-${secret}`, value);
-    if (name === RANGE && operation === 'GetObject') headers.set('range', value);
+    if (name === COPY_RANGE && operation === 'GetObject') headers.set('range', value);
   }
   return ask(request, { operation, bucket, key, query: { versionId }, headers });
-}
-
-/** What a refused read means to the one who copies. */
-export function refusal(error: unknown): unknown {
-  if (!(error instanceof S3Error)) return error;
-  if (error.code === 'NotModified') return new S3Error('PreconditionFailed', { cause: error });
-  if (error.code === 'InvalidRange') return invalidRange('The range is not within the source.');
-  return error;
-}
-
-function partLength({ headers }: S3Request): number | undefined {
-  const range = headers.get(RANGE);
-  if (range === undefined) return undefined;
-  const match = /^bytes=(\d{1,15})-(\d{1,15})$/.exec(range);
-  const length = match === null ? 0 : Number(match[2]) - Number(match[1]) + 1;
-  if (length >= 1) return length;
-  throw invalidRange('The x-amz-copy-source-range value must be of the form bytes=first-last');
-}
-
-function invalidRange(message: string): S3Error {
-  return new S3Error('InvalidArgument', { message, detail: { ArgumentName: RANGE } });
 }
