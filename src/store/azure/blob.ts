@@ -90,10 +90,13 @@ export function makeBlob(raw: RawBlob): Blob {
 function etagOf(record: BlobRecord, contentMd5: string | undefined, { size, azureEtag }: RawBlob): string {
   const { multipart } = record;
   if (multipart !== undefined && multipart.size === size && contentMd5 === undefined) return multipart.etag;
-  if (contentMd5 !== undefined) {
-    const md5 = Buffer.from(contentMd5, 'base64');
-    if (md5.byteLength === 16) return md5.toString('hex');
-  }
+  return clientEtag(contentMd5, azureEtag);
+}
+
+/** The ETag of a blob of which Azure alone knows something. @param contentMd5 base64 */
+export function clientEtag(contentMd5: string | undefined, azureEtag: string): string {
+  const md5 = Buffer.from(contentMd5 ?? '', 'base64');
+  if (md5.byteLength === 16) return md5.toString('hex');
   const digits = /^(?:W\/)?"?0x([0-9a-f]{1,32})"?$/i.exec(azureEtag)?.[1]?.toLowerCase();
   return `${digits?.padStart(32, '0') ?? createHash('md5').update(azureEtag).digest('hex')}-1`;
 }
