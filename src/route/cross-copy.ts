@@ -1,4 +1,4 @@
-import type { CopySource } from '../s3/copy-source.ts';
+import { COPY_RANGE, type CopySource, copyRangeLength, copyRefusal, rangeBeyondSource } from '../s3/copy-source.ts';
 import { S3Error } from '../s3/error.ts';
 import type { Headers } from '../s3/headers.ts';
 import type { Handler, S3Request, S3Response } from '../s3/message.ts';
@@ -29,14 +29,14 @@ export const MAX_COPY_BYTES = 5 * 1024 ** 3;
 export async function crossCopy(request: S3Request, copy: CrossCopy): Promise<S3Response> {
   discard(request.body);
   const isPart = request.operation === 'UploadPartCopy';
-  const due = isPart ? partLength(request) : undefined;
+  const due = isPart ? copyRangeLength(request.headers) : undefined;
   const found = await copy.read(readRequest(request, copy.source)).catch((error: unknown) => {
-    throw refusal(error);
+    throw copyRefusal(error);
   });
   try {
     const length = lengthOf(found);
     // A read gives what there is of a range; a part must have all of it.
-    if (due !== undefined && length !== due) throw invalidRange('The range is not within the source.');
+    if (due !== undefined && length !== due) throw rangeBeyondSource();
     const tags = isPart ? undefined : await tagsOf(request, found, copy);
     const write = writeRequest(request, found, { length, tags });
     const written = await copy.write(write);
@@ -51,37 +51,14 @@ export async function crossCopy(request: S3Request, copy: CrossCopy): Promise<S3
   }
 }
 
-const RANGE = 'x-amz-copy-source-range';
 const CONDITIONS = ['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since'] as const;
 const CUSTOMER_KEY = 'server-side-encryption-customer-';
-
-/** Bytes that a part is to have; undefined: the whole source. @throws S3Error InvalidArgument */
-function partLength({ headers }: S3Request): number | undefined {
-  const range = headers.get(RANGE);
-  if (range === undefined) return undefined;
-  const match = /^bytes=(\d{1,15})-(\d{1,15})$/.exec(range);
-  const length = match === null ? 0 : Number(match[2]) - Number(match[1]) + 1;
-  if (length >= 1) return length;
-  throw invalidRange('The x-amz-copy-source-range value must be of the form bytes=first-last');
-}
-
-function invalidRange(message: string): S3Error {
-  return new S3Error('InvalidArgument', { message, detail: { ArgumentName: RANGE } });
-}
-
-/** What a refused read means to the one who copies. */
-function refusal(error: unknown): unknown {
-  if (!(error instanceof S3Error)) return error;
-  if (error.code === 'NotModified') return new S3Error('PreconditionFailed', { cause: error });
-  if (error.code === 'InvalidRange') return invalidRange('The range is not within the source.');
-  return error;
-}
 
 /** The source's conditions, range, version and key become those of a read. */
 function readRequest(request: S3Request, source: CopySource): S3Request {
   const headers = hostOf(request);
   for (const name of CONDITIONS) copyHeader(request.headers, `x-amz-copy-source-${name}`, headers, name);
-  if (request.operation === 'UploadPartCopy') copyHeader(request.headers, RANGE, headers, 'range');
+  if (request.operation === 'UploadPartCopy') copyHeader(request.headers, COPY_RANGE, headers, 'range');
   for (const [name, value] of request.headers) {
     const prefix = `x-amz-copy-source-${CUSTOMER_KEY}`;
     if (name.startsWith(prefix)) headers.set(`x-amz-${CUSTOMER_KEY}${name.slice(prefix.length)}`, value);
@@ -102,7 +79,7 @@ function readRequest(request: S3Request, source: CopySource): S3Request {
 function lengthOf(found: S3Response): number {
   if (found.status === 304 || found.status === 412) throw new S3Error('PreconditionFailed');
   if (found.status === 404) throw new S3Error('NoSuchKey');
-  if (found.status === 416) throw invalidRange('The range is not within the source.');
+  if (found.status === 416) throw rangeBeyondSource();
   if (found.status !== 200 && found.status !== 206) {
     throw new S3Error(found.status === 403 ? 'AccessDenied' : 'ServiceUnavailable', {
       cause: new Error(`the source was answered with ${found.status}`),

@@ -11,6 +11,7 @@ export interface CopySource {
 }
 
 export const COPY_SOURCE = 'x-amz-copy-source';
+export const COPY_RANGE = 'x-amz-copy-source-range';
 
 /**
  * Reads a copy source in all its spellings: with and without the leading slash, percent-encoded or as plain UTF-8,
@@ -42,6 +43,32 @@ function versionOf(query: string): string {
   const version = match?.[1] === undefined ? undefined : decodeUri(match[1]);
   if (version === undefined) throw invalidSource();
   return version;
+}
+
+/** Bytes that a part copied by a range is to have; undefined: the whole source. @throws S3Error InvalidArgument */
+export function copyRangeLength(headers: Headers): number | undefined {
+  const range = headers.get(COPY_RANGE);
+  if (range === undefined) return undefined;
+  const match = /^bytes=(\d{1,15})-(\d{1,15})$/.exec(range);
+  const length = match === null ? 0 : Number(match[2]) - Number(match[1]) + 1;
+  if (length >= 1) return length;
+  throw invalidRange('The x-amz-copy-source-range value must be of the form bytes=first-last');
+}
+
+/** The error of a range that leaves the source. */
+export function rangeBeyondSource(): S3Error {
+  return invalidRange('The range is not within the source.');
+}
+
+/** What a refused read of the source means to the one who copies. */
+export function copyRefusal(error: unknown): unknown {
+  if (!(error instanceof S3Error)) return error;
+  if (error.code === 'NotModified') return new S3Error('PreconditionFailed', { cause: error });
+  return error.code === 'InvalidRange' ? rangeBeyondSource() : error;
+}
+
+function invalidRange(message: string): S3Error {
+  return new S3Error('InvalidArgument', { message, detail: { ArgumentName: COPY_RANGE } });
 }
 
 function invalidSource(): S3Error {
