@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { hasConditions } from '../../s3/conditions.ts';
 import { S3Error } from '../../s3/error.ts';
 import { assemblePartChecksum } from '../multipart-checksum.ts';
 import type { CompleteMultipartUploadInput, WrittenObject } from '../object-store.ts';
@@ -6,7 +7,7 @@ import { readAttributes } from './attributes.ts';
 import { type Blob, checksumOf } from './blob.ts';
 import { checkContainer } from './buckets.ts';
 import type { Context } from './context.ts';
-import { finishStaged } from './finishing.ts';
+import { finishStaged, removeStaged } from './finishing.ts';
 import { blobName } from './names.ts';
 import { nativeConditions } from './native-conditions.ts';
 import { readParts, type StoredPart } from './parts.ts';
@@ -29,11 +30,20 @@ export async function completeUpload(
   try {
     staging = await uploads.look(input, signal);
   } catch (error) {
-    const done = await completedBefore(context, input, error, signal);
+    const isGone = error instanceof S3Error && error.code === 'NoSuchUpload';
+    const done = isGone ? await completedBefore(context, input, signal) : undefined;
     if (done === undefined) throw error;
     return done;
   }
   const place = stagingOf(input);
+  if (hasConditions(input.conditions)) {
+    // An attempt that was stopped behind the copy: its own object must not fail its condition.
+    const done = await completedBefore(context, input, signal);
+    if (done !== undefined) {
+      await removeStaged(client, place.container, place.blob);
+      return done;
+    }
+  }
   const parts = chooseParts(await readParts(client, place, signal), input);
   const size = parts.reduce((sum, part) => sum + part.size, 0);
   if (input.expectedSize !== undefined && input.expectedSize !== size) {
@@ -73,10 +83,8 @@ export async function completeUpload(
 async function completedBefore(
   { client }: Context,
   { bucket, key, uploadId }: CompleteMultipartUploadInput,
-  error: unknown,
   signal: AbortSignal,
 ): Promise<WrittenObject | undefined> {
-  if (!(error instanceof S3Error) || error.code !== 'NoSuchUpload') return undefined;
   const blob = await findBlob(client, bucket, blobName(key), signal);
   if (blob?.record.multipart?.uploadId !== uploadId || blob.record.multipart.etag !== blob.etag) return undefined;
   return { etag: blob.etag, lastModified: blob.lastModified, checksum: checksumOf(blob) };
