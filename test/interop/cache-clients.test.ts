@@ -84,7 +84,10 @@ t.test(
       return stdout;
     };
     const first = await compileAll('first');
-    if (first === undefined) return void t.skip('this sccache knows no S3');
+    if (first === undefined) {
+      t.pass('compiles twice', { skip: 'this sccache was built without S3' });
+      return;
+    }
     t.match(first, /Cache misses +8/);
     const before = sent();
     t.match(await compileAll('second'), /Cache hits +8/);
