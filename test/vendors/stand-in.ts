@@ -34,6 +34,7 @@ export interface StandIn {
   /** `HOST.localhost:PORT`, as an endpoint. */
   readonly endpoint: string;
   readonly buckets: Buckets;
+  readonly blobs: Blobs;
   /** Every answer of 400 and above, in order. */
   readonly refused: Refused[];
   /** The heads of all requests, in order. */
@@ -123,6 +124,7 @@ export async function startStandIn(name: StandInName, changes: Partial<Strictnes
     port,
     endpoint: `${serviceHost}:${port}`,
     buckets,
+    blobs,
     refused,
     requests,
     async close() {

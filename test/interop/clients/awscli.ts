@@ -31,7 +31,6 @@ export const awscli: ClientScenario = {
     const file = (name: string) => join(folder, name);
 
     await aws('s3', 'mb', `s3://${bucket}`);
-    t.match(await aws('s3', 'ls'), bucket);
 
     writeFileSync(file('small.txt'), 'hello');
     const large = plantRandom(file('large.bin'), size);
@@ -44,35 +43,37 @@ export const awscli: ClientScenario = {
 
     const listed = JSON.parse(await aws('s3api', 'list-objects-v2', '--bucket', bucket, '--delimiter', '/'));
     t.match(listed, { Contents: [{ Key: 'large.bin', Size: size }], CommonPrefixes: [{ Prefix: 'dir/' }] });
-    const v1 = JSON.parse(await aws('s3api', 'list-objects', '--bucket', bucket, '--prefix', 'dir/'));
-    t.match(v1, {
-      Contents: [
-        { Key: 'dir/small.txt', Size: 5, ETag: hasMd5ETags ? '"5d41402abc4b2a76b9719d911017c592"' : /^".+"$/ },
-      ],
-    });
-
-    await aws('s3api', 'get-object', '--bucket', bucket, '--key', 'large.bin', '--range', 'bytes=-7', file('range'));
-    t.strictSame(readFileSync(file('range')), readFileSync(file('large.bin')).subarray(-7));
 
     await aws('s3', 'cp', `s3://${bucket}/dir/small.txt`, `s3://${bucket}/copy of small.txt`);
     await aws('s3', 'cp', `s3://${bucket}/large.bin`, `s3://${bucket}/large-copy.bin`);
     await aws('s3', 'cp', `s3://${bucket}/large-copy.bin`, file('large-copy.back'));
     t.equal(sha256Of(file('large-copy.back')), large, 'copied in parts');
 
-    const url = (await aws('s3', 'presign', `s3://${bucket}/copy of small.txt`)).trim();
-    t.equal((await fetchUrl(url)).text, 'hello');
-    t.equal((await fetchUrl(url.replace(/.$/, (last) => (last === '0' ? '1' : '0')))).status, 403);
-
     mkdirSync(file('tree'));
     plantTree(file('tree'));
     await aws('s3', 'sync', file('tree'), `s3://${bucket}/tree`);
-    t.equal(await aws('s3', 'sync', file('tree'), `s3://${bucket}/tree`), '', 'a second sync finds nothing to do');
     await aws('s3', 'sync', `s3://${bucket}/tree`, file('tree-back'));
     t.strictSame(readTree(file('tree-back')), TREE);
 
-    await aws('s3', 'rm', '--recursive', `s3://${bucket}/tree`);
-    await aws('s3', 'rm', `s3://${bucket}/dir/small.txt`);
+    // Each command starts a Python: many services in a row do without what a round or two of all of it shows.
+    if (size === LARGE) {
+      t.match(await aws('s3', 'ls'), bucket);
+      const v1 = JSON.parse(await aws('s3api', 'list-objects', '--bucket', bucket, '--prefix', 'dir/'));
+      t.match(v1, {
+        Contents: [
+          { Key: 'dir/small.txt', Size: 5, ETag: hasMd5ETags ? '"5d41402abc4b2a76b9719d911017c592"' : /^".+"$/ },
+        ],
+      });
+      await aws('s3api', 'get-object', '--bucket', bucket, '--key', 'large.bin', '--range', 'bytes=-7', file('range'));
+      t.strictSame(readFileSync(file('range')), readFileSync(file('large.bin')).subarray(-7));
+      const url = (await aws('s3', 'presign', `s3://${bucket}/copy of small.txt`)).trim();
+      t.equal((await fetchUrl(url)).text, 'hello');
+      t.equal((await fetchUrl(url.replace(/.$/, (last) => (last === '0' ? '1' : '0')))).status, 403);
+      t.equal(await aws('s3', 'sync', file('tree'), `s3://${bucket}/tree`), '', 'a second sync finds nothing to do');
+      await aws('s3', 'rm', '--recursive', `s3://${bucket}/tree`);
+      await aws('s3', 'rm', `s3://${bucket}/dir/small.txt`);
+    }
     await aws('s3', 'rb', '--force', `s3://${bucket}`);
-    t.notMatch(await aws('s3', 'ls'), bucket);
+    if (size === LARGE) t.notMatch(await aws('s3', 'ls'), bucket);
   },
 };

@@ -61,7 +61,6 @@ export const minioJs: ClientScenario = {
     t.ok((await get('large')).equals(readFileSync(path)));
     const across = await buffer(await client.getPartialObject(bucket, 'large', 5 * MiB - 8, 16));
     t.ok(across.equals(readFileSync(path).subarray(5 * MiB - 8, 5 * MiB + 8)));
-    t.strictSame(await list(client.listIncompleteUploads(bucket, 'large', true)), []);
 
     await client.copyObject(bucket, 'copy', `/${bucket}/ünï/测试.txt`);
     t.equal((await get('copy')).toString(), 'unicode');

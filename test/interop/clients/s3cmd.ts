@@ -43,7 +43,6 @@ async function round(
     ...['--host', host, '--host-bucket', direct?.addressing === 'virtual' ? `%(bucket)s.${host}` : host],
     ...['--region', direct?.region ?? 'us-east-1', ...options],
     ...(size < LARGE ? ['--multipart-chunk-size-mb', '5'] : []),
-    ...(direct ? ['--max-retries', '1'] : []),
   ];
   const s3 = async (...args: string[]) => {
     const ran = await run('s3cmd', [...base, ...args], { env: { HOME: folder } });

@@ -1,19 +1,20 @@
-import { createHash, type Hash, randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream, createWriteStream, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { crc32 } from 'node:zlib';
 
 /** Stored bytes: in memory while small, else in a file, so that a gigabyte costs no memory. */
 export interface Blob {
   readonly size: number;
   /** Hex. */
   readonly md5: string;
-  readonly sha256: string;
-  /** Base64, as in the `x-amz-checksum-` headers. */
-  readonly checksums: Readonly<Record<'crc32' | 'sha1' | 'sha256', string>>;
   readonly place: Buffer | string;
+}
+
+/** What is computed over a body besides its MD5, as it passes. */
+export interface Digest {
+  update(chunk: Buffer): void;
 }
 
 const IN_MEMORY = 256 * 1024;
@@ -21,34 +22,25 @@ const IN_MEMORY = 256 * 1024;
 /** Keeps bytes below a folder of its owner, who removes it. */
 export class Blobs {
   readonly #folder: string;
+  /** Bytes of bodies taken so far, finished or not. */
+  received = 0;
 
   constructor(folder: string) {
     this.#folder = folder;
   }
 
   /** Stores what a source gives, until its end. Rejects with the source's error and keeps nothing then. */
-  async take(source: AsyncIterable<Buffer>): Promise<Blob> {
-    const hashes: readonly Hash[] = [createHash('md5'), createHash('sha256'), createHash('sha1')];
-    let sum = 0;
+  async take(source: AsyncIterable<Buffer>, digests: readonly Digest[] = []): Promise<Blob> {
+    const md5 = createHash('md5');
     let size = 0;
     const note = (chunk: Buffer): void => {
-      for (const hash of hashes) hash.update(chunk);
-      sum = crc32(chunk, sum);
+      md5.update(chunk);
+      for (const digest of digests) digest.update(chunk);
       size += chunk.length;
+      this.received += chunk.length;
     };
-    const path = join(this.#folder, randomUUID());
-    const place = await this.#spill(source, path, note);
-    const [md5 = '', sha256 = '', sha1 = ''] = hashes.map((hash) => hash.digest('base64'));
-    const crc = Buffer.alloc(4);
-    crc.writeUInt32BE(sum);
-    const hex = (text: string): string => Buffer.from(text, 'base64').toString('hex');
-    return {
-      size,
-      md5: hex(md5),
-      sha256: hex(sha256),
-      checksums: { crc32: crc.toString('base64'), sha1, sha256 },
-      place,
-    };
+    const place = await this.#spill(source, join(this.#folder, randomUUID()), note);
+    return { size, md5: md5.digest('hex'), place };
   }
 
   async #spill(source: AsyncIterable<Buffer>, path: string, note: (chunk: Buffer) => void): Promise<Buffer | string> {

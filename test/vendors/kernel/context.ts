@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { crc32 } from 'node:zlib';
 import { refusal } from '../rules.ts';
 import type { Strictness } from '../strictness.ts';
 import type { Blob, Blobs } from './blobs.ts';
@@ -20,10 +21,17 @@ export interface Context {
 /** Receives the body of an upload and holds it against every digest that came with it. */
 export async function receive({ asked, signed, row, blobs }: Context): Promise<Blob> {
   const trailer: Record<string, string> = {};
-  const blob = await blobs.take(
-    isFramed(asked) ? unframe(asked.body, signed, trailer) : (asked.body as AsyncIterable<Buffer>),
-  );
   const { headers } = asked;
+  const isHashed = /^[0-9a-f]{64}$/.test(signed.payload);
+  const sha256 = isHashed ? createHash('sha256') : undefined;
+  const said = row.checksums === 'verified' ? [...Object.keys(headers), headers['x-amz-trailer']] : [];
+  const sums = Object.entries(SUMS).filter(([name]) => said.includes(`x-amz-checksum-${name}`));
+  const running = sums.map(([name, start]) => [name, start()] as const);
+
+  // A request's chunks are Buffers, as it has no encoding.
+  const plain = isFramed(asked) ? unframe(asked.body, signed, trailer) : (asked.body as AsyncIterable<Buffer>);
+  const blob = await blobs.take(plain, [...running.map(([, sum]) => sum), ...(sha256 ? [sha256] : [])]);
+
   const decoded = headers['x-amz-decoded-content-length'];
   if (decoded !== undefined && Number(decoded) !== blob.size)
     throw new VendorError(
@@ -34,37 +42,61 @@ export async function receive({ asked, signed, row, blobs }: Context): Promise<B
   const md5 = headers['content-md5'];
   if (md5 !== undefined && Buffer.from(md5, 'base64').toString('hex') !== blob.md5)
     throw new VendorError(400, 'BadDigest', 'The Content-MD5 you specified did not match what we received.');
-  if (/^[0-9a-f]{64}$/.test(signed.payload) && signed.payload !== blob.sha256)
+  if (sha256 !== undefined && signed.payload !== sha256.digest('hex'))
     throw new VendorError(
       400,
       'XAmzContentSHA256Mismatch',
       "The provided 'x-amz-content-sha256' header does not match what was computed.",
     );
-  if (row.checksums === 'verified') checkSums({ ...headers, ...trailer }, blob);
+  for (const [name, sum] of running) {
+    const value = headers[`x-amz-checksum-${name}`] ?? trailer[`x-amz-checksum-${name}`];
+    if (value !== sum.digest('base64'))
+      throw new VendorError(
+        400,
+        'BadDigest',
+        `The ${name.toUpperCase()} you specified did not match the calculated checksum.`,
+      );
+  }
   return blob;
 }
 
 /** Receives a document, which is small. */
 export async function receiveText(context: Context): Promise<string> {
-  const { place, sha256 } = await receive(context);
+  const { place } = await receive(context);
   if (!Buffer.isBuffer(place)) throw new VendorError(400, 'MaxMessageLengthExceeded', 'Your request was too big.');
-  return sha256 === createHash('sha256').digest('hex') ? '' : place.toString('utf8');
+  return place.toString('utf8');
 }
 
-function checkSums(headers: Readonly<Record<string, string>>, blob: Blob): void {
-  for (const [name, value] of Object.entries(headers)) {
-    const algorithm = /^x-amz-checksum-(crc32|crc32c|crc64nvme|sha1|sha256)$/.exec(name)?.[1];
-    if (algorithm === undefined) continue;
-    const found = Object.entries(blob.checksums).find(([other]) => other === algorithm)?.[1];
-    if (found === undefined)
-      throw new VendorError(501, 'NotImplemented', `This stand-in does not compute ${algorithm}.`);
-    if (found !== value)
-      throw new VendorError(
-        400,
-        'BadDigest',
-        `The ${algorithm.toUpperCase()} you specified did not match the calculated checksum.`,
-      );
-  }
+interface Sum {
+  update(chunk: Buffer): void;
+  digest(encoding: 'base64'): string;
+}
+
+const uncomputed = (name: string) => (): Sum => {
+  throw new VendorError(501, 'NotImplemented', `This stand-in does not compute ${name}.`);
+};
+
+/** By the algorithm's name in `x-amz-checksum-`. */
+const SUMS: Readonly<Record<string, () => Sum>> = {
+  crc32: crc32Sum,
+  crc32c: uncomputed('crc32c'),
+  crc64nvme: uncomputed('crc64nvme'),
+  sha1: () => createHash('sha1'),
+  sha256: () => createHash('sha256'),
+};
+
+function crc32Sum(): Sum {
+  let sum = 0;
+  return {
+    update(chunk) {
+      sum = crc32(chunk, sum);
+    },
+    digest(encoding) {
+      const bytes = Buffer.alloc(4);
+      bytes.writeUInt32BE(sum);
+      return bytes.toString(encoding);
+    },
+  };
 }
 
 /** Holds a write against its conditions, in S3's headers and in the vendor's. */

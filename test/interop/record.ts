@@ -1,0 +1,45 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import type { Outcome } from './attempt.ts';
+import type { ClientScenario } from './scenario.ts';
+
+/** One matrix of `docs/compatibility.md`, as `scripts/compatibility.ts` reads it. */
+export interface Matrix {
+  readonly title: string;
+  /** What the rows are, in a sentence or two. */
+  readonly about: string;
+  readonly clients: readonly { readonly name: string; readonly version: string }[];
+  readonly rows: readonly Row[];
+}
+
+export interface Row {
+  readonly backend: string;
+  readonly through: Readonly<Record<string, Outcome>>;
+  /** The same client without Sluice; absent where there is no such thing. */
+  readonly direct?: Readonly<Record<string, Outcome>>;
+}
+
+const FOLDER = new URL('../../docs/compatibility/', import.meta.url);
+
+/** The clients' names and versions. */
+export function versionsOf(clients: readonly ClientScenario[]): Promise<Matrix['clients']> {
+  return Promise.all(
+    clients.map(async ({ name, version }) => ({ name, version: await version().catch(() => 'not installed') })),
+  );
+}
+
+/**
+ * Keeps rows of a matrix for the document, where `COMPATIBILITY=write` asks for it: an ordinary test run changes no file.
+ * Rows of earlier runs stay unless they come again, so that a long matrix can be made in pieces.
+ * @param name of the file; the document shows the files in the order of their names
+ * @param order the backends in the order of the document
+ */
+export function keep(name: string, matrix: Matrix, order: readonly string[]): void {
+  if (process.env.COMPATIBILITY !== 'write') return;
+  mkdirSync(FOLDER, { recursive: true });
+  const path = new URL(`${name}.json`, FOLDER);
+  // Written below, in this shape.
+  const before: Matrix | undefined = existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : undefined;
+  const rows = new Map([...(before?.rows ?? []), ...matrix.rows].map((row) => [row.backend, row]));
+  const sorted = order.flatMap((backend) => rows.get(backend) ?? []);
+  writeFileSync(path, `${JSON.stringify({ ...matrix, rows: sorted }, null, 2)}\n`);
+}
