@@ -42,7 +42,12 @@ export function listingContext(listing: FakeListing): { readonly context: Contex
       return Buffer.from(answer(listing, sorted, request.query ?? {}));
     },
   };
-  const context = { client, now: () => 0, traits: new AccountTraits(client), uploads: new Uploads(client) };
+  const context = {
+    client,
+    now: () => 0,
+    traits: new AccountTraits(client, { warn: () => undefined, error: none }),
+    uploads: new Uploads(client),
+  };
   return { context, requests };
 }
 

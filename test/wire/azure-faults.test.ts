@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import t from 'tap';
 import { S3Error, type S3ErrorCode } from '../../src/s3/error.ts';
-import { unpackRecord } from '../../src/store/azure/record.ts';
+import { packRecord, unpackRecord } from '../../src/store/azure/record.ts';
 import type { GetObjectInput, PutObjectInput } from '../../src/store/object-store.ts';
 import { AZURE_WORDS, type AzureAnswer, azureStandIn, blobHeaders, SECRET_NAME } from '../support/azure-stand-in.ts';
 import { generatedBytes, generatedStream } from '../support/generated.ts';
@@ -295,6 +295,30 @@ t.test('metadata beyond Azure’s room is refused before anything is sent', asyn
     [],
   );
 });
+
+t.test(
+  'R21 an upload whose Complete was stopped behind the copy is found complete, whatever its condition',
+  async (t) => {
+    const uploadId = 'b'.repeat(40);
+    const etag = `${'c'.repeat(32)}-1`;
+    const staged = packRecord({ upload: { key: 'key', initiated: 0 } });
+    const made = packRecord({ multipart: { etag, size: 3, parts: [[1, 1, 3]], uploadId } });
+    const { store, seen } = await azureStandIn(t, ({ method, what }) => {
+      if (method === 'DELETE') return { status: 202 };
+      const record = what === 'HEAD /bucket/key' ? made : staged;
+      const { 'content-md5': _, ...headers } = blobHeaders({ 'content-length': '3', 'x-ms-meta-sluice': record });
+      return { status: 200, headers };
+    });
+    const parts = [{ partNumber: 1, etag: 'x', checksum: undefined }];
+    const expected = { expectedChecksum: undefined, expectedSize: undefined };
+    const complete = { ...place, uploadId, parts, conditions: { ifNoneMatch: '*' }, ...expected };
+    t.match(await store.completeMultipartUpload(complete, signal), { etag });
+    t.same(
+      seen.map(({ what }) => what),
+      [`HEAD /bucket/.sluice/staging/${uploadId}`, 'HEAD /bucket/key', `DELETE /bucket/.sluice/staging/${uploadId}`],
+    );
+  },
+);
 
 t.test('blocks that are gone make a part that is gone', async (t) => {
   const uploadId = 'a'.repeat(40);

@@ -1,15 +1,17 @@
 import { S3Error } from '../../s3/error.ts';
 import type { Tags } from '../object-store.ts';
-import type { AzureClient } from './client.ts';
+import type { AzureClient, AzureLog } from './client.ts';
 import { azureStatus } from './errors.ts';
 
 /** What differs between accounts, learned when first needed. */
 export class AccountTraits {
   readonly #client: AzureClient;
+  readonly #log: AzureLog;
   #isHierarchical: boolean | undefined;
 
-  constructor(client: AzureClient) {
+  constructor(client: AzureClient, log: AzureLog) {
     this.#client = client;
+    this.#log = log;
   }
 
   /**
@@ -32,7 +34,14 @@ export class AccountTraits {
   async #ask(): Promise<boolean> {
     try {
       const headers = await this.#client.head({ method: 'HEAD', query: { restype: 'account', comp: 'properties' } });
-      return headers.get('x-ms-is-hns-enabled') === 'true';
+      const isHierarchical = headers.get('x-ms-is-hns-enabled') === 'true';
+      if (isHierarchical) {
+        this.#log.warn(
+          {},
+          'the account has a hierarchical namespace: listings are in the order of paths, see docs/systems/azure.md',
+        );
+      }
+      return isHierarchical;
     } catch (error) {
       if (error instanceof S3Error && (azureStatus(error) ?? 500) < 500) return false;
       throw error;

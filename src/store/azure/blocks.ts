@@ -1,11 +1,6 @@
 import type { BodyReader } from './body-reader.ts';
 import type { AzureClient } from './client.ts';
-
-/** Where blocks go. */
-export interface BlockPlace {
-  readonly container: string;
-  readonly blob: string;
-}
+import type { BlobAddress } from './copy-blob.ts';
 
 /** The most that Azure takes as one block, 4000 MiB. */
 export const MAX_BLOCK = 4000 * 1024 * 1024;
@@ -15,7 +10,7 @@ const BUFFERED_BLOCK = 4 * 1024 * 1024;
 /** Adds a block, not yet visible to anybody. A buffered one is sent again after trouble. */
 export async function putBlock(
   client: AzureClient,
-  { container, blob }: BlockPlace,
+  { container, blob }: BlobAddress,
   id: string,
   body: Uint8Array | { readonly reader: BodyReader; readonly length: number },
   signal: AbortSignal,
@@ -36,7 +31,7 @@ export async function putBlock(
  */
 export async function stageBlocks(
   client: AzureClient,
-  place: BlockPlace,
+  place: BlobAddress,
   reader: BodyReader,
   {
     begun,

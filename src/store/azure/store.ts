@@ -25,7 +25,7 @@ export function openAzureStore(options: AzureStoreOptions): ObjectStore {
   const context: Context = {
     client,
     now: () => now().getTime(),
-    traits: new AccountTraits(client),
+    traits: new AccountTraits(client, options.log),
     uploads: new Uploads(client),
   };
   return {

@@ -74,7 +74,7 @@ async function compare(t: Test, keys: readonly string[], listing: Omit<FakeListi
   const names = [...keys.map(blobName), '.sluice/staging/1', '.sluice/staging/2'];
   const sorted = [...keys].sort(byUtf8);
   const random = generator(11);
-  for (let round = 0; round < 30; round++) {
+  for (let round = 0; round < 20; round++) {
     const pick = sorted[random(sorted.length)] ?? '';
     const query = {
       prefix: random(2) === 0 ? '' : [...pick].slice(0, random(3)).join(''),
