@@ -29,7 +29,7 @@ export function listingContext(listing: FakeListing): { readonly context: Contex
       name: 'fake',
       origin: { protocol: 'http', host: 'fake', port: 80 },
       basePath: '',
-      credential: { kind: 'sas', token: 'sp=rl' },
+      credential: { kind: 'sas', token: 'ss=b&sp=rl' },
     },
     send: none,
     document: none,

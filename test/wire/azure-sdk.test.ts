@@ -8,6 +8,7 @@ import {
   StorageSharedKeyCredential,
 } from '@azure/storage-blob';
 import t from 'tap';
+import { createChecksum } from '../../src/s3/checksum.ts';
 import { childText } from '../../src/s3/xml.ts';
 import { resolveAccount } from '../../src/store/azure/account.ts';
 import { sharedKeyAuthorization } from '../../src/store/azure/shared-key.ts';
@@ -199,6 +200,32 @@ t.test('an object that other tools overwrote is no longer what its record says',
   const after = await call({ method: 'HEAD', bucket, key: 'mixed', headers: mode });
   t.equal(after.headers.get('etag'), `"${md5(Buffer.from('trap'))}"`, 'of the same length, and the record came along');
   t.notOk(after.headers.has('x-amz-checksum-crc32'));
+});
+
+t.test('the checksum of a streamed body, known when it has ended, is kept with the object', async (t) => {
+  const body = generatedBytes(400_000, 4);
+  const sum = createChecksum('SHA256');
+  sum.update(body);
+  const checksum = { algorithm: 'SHA256', value: sum.digest() } as const;
+  const headers = { 'x-amz-meta-with-hyphen': 'x', 'x-amz-tagging': 'a=1', 'content-type': 'a/b' };
+  const stream = { body: Readable.from([body]), bodyLength: body.byteLength };
+  const put = await call({ method: 'PUT', bucket, key: 'summed', ...stream, headers, checksum });
+  t.equal(put.headers.get('etag'), `"${md5(body)}"`);
+  const mode = { 'x-amz-checksum-mode': 'ENABLED' };
+  for (const key of ['summed', 'copy of summed']) {
+    const { headers: found } = await call({ method: 'HEAD', bucket, key, headers: mode });
+    t.match(Object.fromEntries(found), {
+      etag: `"${md5(body)}"`,
+      'x-amz-checksum-sha256': checksum.value,
+      'x-amz-meta-with-hyphen': 'x',
+      'x-amz-tagging-count': '1',
+      'content-type': 'a/b',
+    });
+    if (key === 'summed') {
+      const copy = { 'x-amz-copy-source': `${bucket}/summed` };
+      t.equal((await call({ method: 'PUT', bucket, key: 'copy of summed', headers: copy })).status, 200);
+    }
+  }
 });
 
 t.test('snapshots go with their blob', async (t) => {

@@ -32,6 +32,9 @@ export class AccountTraits {
   }
 
   async #ask(): Promise<boolean> {
+    const { credential } = this.#client.account;
+    // A SAS for less than an account is refused for sure.
+    if (credential.kind === 'sas' && !/(?:^|&)ss=/.test(credential.token)) return false;
     try {
       const headers = await this.#client.head({ method: 'HEAD', query: { restype: 'account', comp: 'properties' } });
       const isHierarchical = headers.get('x-ms-is-hns-enabled') === 'true';
