@@ -185,29 +185,26 @@ export function isRewritten(target: Target): boolean {
 
 /** Whether the caller may do this to one key, or list below one prefix. */
 export function mayTouch(caller: Caller, action: Action, bucket: string, keyOrPrefix: string): boolean {
-  const rules = caller.credential?.access;
-  if (caller.credential === undefined) return false;
-  return (
-    rules === undefined ||
-    rules.some(
-      (rule) =>
-        rule.allow.includes(action) && keyOrPrefix.startsWith(rule.prefix ?? '') && matchesGlob(rule.bucket, bucket),
-    )
+  return hasRule(
+    caller,
+    (rule) =>
+      rule.allow.includes(action) && keyOrPrefix.startsWith(rule.prefix ?? '') && matchesGlob(rule.bucket, bucket),
   );
 }
 
 /** Whether any rule lets the caller do anything in this bucket, or one of `actions` when given. */
 export function mayKnow(caller: Caller, bucket: string, actions?: readonly Action[]): boolean {
-  const rules = caller.credential?.access;
-  if (caller.credential === undefined) return false;
-  return (
-    rules === undefined ||
-    rules.some(
-      (rule) =>
-        matchesGlob(rule.bucket, bucket) &&
-        (actions === undefined ? rule.allow.length > 0 : rule.allow.some((action) => actions.includes(action))),
-    )
+  return hasRule(
+    caller,
+    ({ bucket: pattern, allow }) =>
+      matchesGlob(pattern, bucket) &&
+      (actions === undefined ? allow.length > 0 : allow.some((action) => actions.includes(action))),
   );
+}
+
+/** Nobody has no rules and may nothing; a credential without any may everything. */
+function hasRule({ credential }: Caller, fits: (rule: AccessRule) => boolean): boolean {
+  return credential !== undefined && (credential.access === undefined || credential.access.some(fits));
 }
 
 /** Whether the caller may do all that its project can: only such a caller administers buckets. */
