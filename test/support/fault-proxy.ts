@@ -31,6 +31,8 @@ const CHUNK = 64 * 1024;
 export async function startFaultProxy(target: number, line: Line, seed = 1): Promise<FaultProxy> {
   const random = generator(seed);
   const sockets = new Set<Socket>();
+  const closing = new AbortController();
+  const { signal } = closing;
   let current = line;
   let bytes = 0;
   const server = createServer((client) => void serve(client));
@@ -55,12 +57,12 @@ export async function startFaultProxy(target: number, line: Line, seed = 1): Pro
           const chunk = rest.subarray(0, CHUNK);
           const { latency = 0, rate, cut = 0, stall = 0, stallMs = 0 } = current;
           if (random() < cut) return void client.destroy();
-          if (random() < stall) await delay(stallMs);
+          if (random() < stall) await delay(stallMs, undefined, { signal });
           const now = performance.now();
           // After a pause the first bytes take the way, those behind them only their turn.
           due =
             Math.max(due, now + (now > due ? latency : 0)) + (rate === undefined ? 0 : (chunk.length / rate) * 1000);
-          if (due - now > 1) await delay(due - now);
+          if (due - now > 1) await delay(due - now, undefined, { signal });
           bytes += chunk.length;
           if (!client.write(chunk)) await once(client, 'drain');
         }
@@ -84,6 +86,7 @@ export async function startFaultProxy(target: number, line: Line, seed = 1): Pro
     },
     close: async () => {
       if (!server.listening) return;
+      closing.abort();
       server.close();
       for (const socket of sockets) socket.destroy();
       await once(server, 'close');
