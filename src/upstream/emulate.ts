@@ -11,6 +11,7 @@ import { partCopy } from './emulate/part-copy.ts';
 import { putObject } from './emulate/put-object.ts';
 import { standIns } from './emulate/stand-ins.ts';
 import { storageClass } from './emulate/storage-class.ts';
+import { uploadList } from './emulate/upload-list.ts';
 
 export interface EmulationSettings {
   /** Bytes of a part of uploads that the service does not take in one request. */
@@ -37,6 +38,7 @@ const EMULATIONS: readonly Emulation[] = [
   { isNeeded: always, layer: standIns },
   { isNeeded: (row) => row.etag === 'md5', layer: md5Etags },
   { isNeeded: always, layer: listObjects },
+  { isNeeded: always, layer: (_row, settings) => uploadList(settings) },
   { isNeeded: always, layer: deleteObjects },
   { isNeeded: always, layer: copyObject },
   { isNeeded: always, layer: partCopy },

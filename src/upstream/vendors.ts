@@ -101,6 +101,8 @@ const oss: Dialect = {
   conditionalOperations: ['PutObject', 'CopyObject', 'CreateMultipartUpload', 'CompleteMultipartUpload'],
   listVersion: 2,
   encodingType: 'pass',
+  // Those of single uploads are in upper case, and clients that compare them, as s3cmd does, take it for damage.
+  etag: 'md5',
   minPart: 100 * KiB,
   // Not in the list of operations above.
   missing: ['GetBucketVersioning', 'GetBucketTagging', 'GetObjectTagging', 'GetObjectAttributes'],
