@@ -1,4 +1,6 @@
 import t, { type Test } from 'tap';
+import { checkStorage } from '../../src/commands/check/storage.ts';
+import { parseConfig } from '../../src/config/load.ts';
 import { CREDENTIALS, startTestGateway } from '../support/gateway.ts';
 import { generatedBytes } from '../support/generated.ts';
 import { crc32Of, md5Base64, md5Hex, textsOf, type WireClient, wireClient } from '../support/wire-client.ts';
@@ -231,6 +233,29 @@ t.test('ZMS-R24 a single PUT above what the vendor takes becomes an upload in pa
   t.ok(read.body.equals(body));
   t.equal(read.headers['content-type'], 'application/gzip');
   t.ok(vendor.requests.some(({ target }) => target.includes('partNumber=3')));
+});
+
+t.test('ZMS-R31 a storage is tried before it is used, and what fails is told by its name', async (t) => {
+  const { vendor } = await behind(t);
+  const tried = async (secretKey: string) => {
+    const fields = `endpoint: "${vendor.endpoint}", protocol: http, region: ${vendor.row.region}, accessKey: ${STAND_IN_KEY.accessKey}`;
+    const yaml = `${CREDENTIALS}\nstorages: [{ name: s, provider: other, ${fields}, secretKey: ${secretKey}, bucket: real, prefix: team/ }]`;
+    const [storage] = parseConfig(yaml, 'test', { env: {}, readFile: () => '' }).storages;
+    if (storage === undefined) throw new Error('no storage');
+    return checkStorage(storage, { bucket: undefined, now: () => new Date() });
+  };
+  const good = await tried(STAND_IN_KEY.secretKey);
+  t.ok(good.isUsable, JSON.stringify(good.findings));
+  for (const capability of ['reach', 'sign', 'put', 'list', 'multipart', 'delete']) {
+    t.ok(
+      good.findings.some((finding) => finding.capability === capability && finding.state !== 'failed'),
+      capability,
+    );
+  }
+  t.equal(vendor.buckets.get('real')?.objects.size, 0, 'nothing stays behind, as Zadig’s test object does');
+  const bad = await tried('not-the-secret-key');
+  t.notOk(bad.isUsable);
+  t.match(bad.findings.at(-1), { capability: 'sign', state: 'failed' });
 });
 
 function formDecode(text: string): string {
