@@ -102,7 +102,8 @@ async function withoutSluice(name: StandInName, folder: string): Promise<Record<
       ...bucketOf(standIn, index),
       direct: { region: standIn.row.region, addressing, proxyPort: standIn.port },
     });
-    const refused = standIn.refused.at(-1);
+    // What S3 itself would have said as well is no reason.
+    const refused = standIn.refused.findLast(({ status, code }) => status !== 404 && code !== 'BucketNotEmpty');
     const isFailed = typeof outcome === 'object' && 'fails' in outcome;
     outcomes[client.name] =
       isFailed && refused !== undefined ? { fails: `${refused.status} ${refused.code}: ${refused.message}` } : outcome;
