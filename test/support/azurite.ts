@@ -20,12 +20,16 @@ export interface Azurite {
   stop(): Promise<void>;
 }
 
+/** A test run that is killed closes the pipe, and leaves nothing running. */
+const UNTIL_PARENT_ENDS = "process.stdin.resume().on('close', () => process.exit()); require(process.argv[1]);";
+
 /** Starts an Azurite of its own on a free port, which keeps everything in memory. */
 export async function startAzurite(): Promise<Azurite> {
   const main = createRequire(import.meta.url).resolve('azurite/dist/src/blob/main.js');
   const args = ['--inMemoryPersistence', '--disableTelemetry', '--silent', '--skipApiVersionCheck'];
-  const child = spawn(process.execPath, [main, ...args, '--blobHost', '127.0.0.1', '--blobPort', '0'], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+  const script = [UNTIL_PARENT_ENDS, main, ...args, '--blobHost', '127.0.0.1', '--blobPort', '0'];
+  const child = spawn(process.execPath, ['-e', ...script], {
+    stdio: ['pipe', 'pipe', 'pipe'],
     env: { PATH: process.env.PATH },
   });
   let output = '';
