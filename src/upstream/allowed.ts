@@ -8,7 +8,6 @@ import type { Query } from '../s3/query.ts';
  * copy source, an archive to unpack) would be done with our rights, unseen by any check above.
  */
 const REQUEST_HEADERS: ReadonlySet<string> = new Set([
-  'accept-encoding',
   'cache-control',
   'content-disposition',
   'content-encoding',

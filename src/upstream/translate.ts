@@ -43,8 +43,9 @@ export async function translate(request: S3Request, target: Target): Promise<Tra
     if (bodyLength === undefined) throw new S3Error('MissingContentLength');
     const { origin, host, path } = destinationOf(target, request.bucket, request.key);
     headers.set('host', host);
-    // Without it some proxies in front of storages compress; Content-Length and ranges would then be of other bytes.
-    if (!headers.has('accept-encoding')) headers.set('accept-encoding', 'identity');
+    // Whatever the client would take: some proxies in front of storages compress, and Content-Length, ranges and
+    // checksums would then be of other bytes than those stored.
+    headers.set('accept-encoding', 'identity');
     if (target.dialect.signature === 'v4') headers.set('x-amz-content-sha256', payloadHash(request, target, body));
     return {
       origin,

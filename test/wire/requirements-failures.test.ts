@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { type AddressInfo, connect, createServer as createPortServer, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import t, { type Test } from 'tap';
 import { CREDENTIALS, startTestGateway, type TestGateway } from '../support/gateway.ts';
 import { generatedBytes } from '../support/generated.ts';
@@ -144,6 +145,23 @@ cache: { memory: 64MiB, verify: 0 }
     t.match(await ask('GET', 'zadig-bkt', 'wf-demo/12/log/a.log'), { status: 503 }, 'logs are not kept');
   },
 );
+
+t.test('ZMS-R23 nothing is asked for compressed, and no length gets lost', async (t) => {
+  const text = 'text '.repeat(1000);
+  const { ask, vendor } = await scripted(t, (socket) => {
+    const wantsGzip = /accept-encoding:[^\r]*gzip/i.test(vendor.heads.at(-1) ?? '');
+    const packed = gzipSync(text).toString('latin1');
+    socket.write(
+      wantsGzip
+        ? answerText(200, packed, { etag: '"e"', 'content-encoding': 'gzip' })
+        : answerText(200, text, { etag: '"e"' }),
+    );
+  });
+  const headers = { 'accept-encoding': 'gzip' };
+  const read = await ask('GET', 'bucket', 'key', { headers });
+  t.match(read, { status: 200, text, headers: { 'content-length': String(text.length) } });
+  t.equal(read.headers['content-encoding'], undefined);
+});
 
 t.test('ZMS-R28 HTTP in front and HTTPS behind, and the other way round', async (t) => {
   const folder = t.testdir();
