@@ -81,28 +81,27 @@ class FileStore implements DiskStore {
   /** Reads the index. After anything but a proper close, nothing is served unasked, and the files are gone through. */
   async load(): Promise<void> {
     const { now } = this.#options;
-    const entries = new Map<string, DiskEntry>();
     const { wasClosed } = this.#folder;
     const storedAt = now();
+    const lru = this.#lru;
+    const forget = (id: string): void => {
+      const entry = lru.get(id);
+      if (entry !== undefined) lru.remove(entry);
+    };
     const records = readJournal(this.#folder.journal, {
       put: (entry) => {
-        entries.delete(entry.id);
-        entries.set(
-          entry.id,
-          Object.assign(entry, { isConfirmed: wasClosed && entry.isConfirmed, storedAt, usedAt: storedAt }),
-        );
+        forget(entry.id);
+        lru.add({ ...entry, isConfirmed: wasClosed && entry.isConfirmed, storedAt, usedAt: storedAt });
       },
-      drop: (id) => void entries.delete(id),
+      drop: forget,
       touch: (id, validatedAt) => {
-        const entry = entries.get(id);
+        const entry = lru.get(id);
         if (entry === undefined) return;
         entry.validatedAt = validatedAt;
-        entries.delete(id);
-        entries.set(id, entry);
+        lru.touch(entry);
       },
     });
-    for (const entry of entries.values()) this.#lru.add(entry);
-    if (!wasClosed || records > entries.size * 2 + 1000) await this.#journal.compact(this.#lru.values());
+    if (!wasClosed || records > this.#lru.count * 2 + 1000) await this.#journal.compact(this.#lru.values());
     if (!wasClosed) {
       this.#repair = repairIndex(this.#folder, this.#lru, {
         isClosed: () => this.#isClosed,
@@ -278,11 +277,14 @@ class FileStore implements DiskStore {
 
   /** Emptying the cache by hand is allowed: the journal goes on in a new folder, and the next start looks at all files. */
   #restore(error: unknown): void {
-    if (!isCode(error, 'ENOENT') || this.#isClosed) return this.#fail(error);
-    try {
-      this.#folder.repair();
-    } catch (cause) {
-      this.#fail(cause);
+    if (isCode(error, 'ENOENT') && !this.#isClosed) {
+      try {
+        this.#folder.repair();
+      } catch (cause) {
+        this.#fail(cause);
+      }
+    } else {
+      this.#fail(error);
     }
   }
 

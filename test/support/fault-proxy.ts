@@ -60,8 +60,8 @@ export async function startFaultProxy(target: number, line: Line, seed = 1): Pro
           if (random() < stall) await delay(stallMs, undefined, { signal });
           const now = performance.now();
           // After a pause the first bytes take the way, those behind them only their turn.
-          due =
-            Math.max(due, now + (now > due ? latency : 0)) + (rate === undefined ? 0 : (chunk.length / rate) * 1000);
+          if (now - due > Math.max(latency, 20)) due = now + latency;
+          due += rate === undefined ? 0 : (chunk.length / rate) * 1000;
           if (due - now > 1) await delay(due - now, undefined, { signal });
           bytes += chunk.length;
           if (!client.write(chunk)) await once(client, 'drain');
