@@ -277,14 +277,11 @@ class FileStore implements DiskStore {
 
   /** Emptying the cache by hand is allowed: the journal goes on in a new folder, and the next start looks at all files. */
   #restore(error: unknown): void {
-    if (isCode(error, 'ENOENT') && !this.#isClosed) {
-      try {
-        this.#folder.repair();
-      } catch (cause) {
-        this.#fail(cause);
-      }
-    } else {
-      this.#fail(error);
+    try {
+      if (!isCode(error, 'ENOENT') || this.#isClosed) throw error;
+      this.#folder.repair();
+    } catch (cause) {
+      this.#fail(cause);
     }
   }
 
