@@ -6,14 +6,15 @@ import type { Handler, Layer, S3Request, S3Response } from '../../s3/message.ts'
 import { childText, MAX_XML_BYTES, parseXml } from '../../s3/xml.ts';
 import { dropBody, readBody } from '../body.ts';
 import type { Dialect } from '../dialect.ts';
-import { ACCESS_HEADERS, answerXml, ask, noteEmulation, pick } from './ask.ts';
+import { ACCESS_HEADERS, answerXml, ask, noteEmulation, pick, textOf, withText } from './ask.ts';
 
 const MAX_COMPLETE_BYTES = 4 * MAX_XML_BYTES;
 
 /**
  * A CompleteMultipartUpload whose answer got lost may have been done all the same; a second one is then told that there
  * is no such upload. Where ETags are made as AWS makes them, the object tells: if it is the one that these parts give,
- * the upload was completed, and that is the answer (facts R21).
+ * the upload was completed, and that is the answer (facts R21). Ceph 16 leaves the ETag of its answer empty; it is
+ * filled in the same way.
  */
 export function lostComplete({ etag }: Pick<Dialect, 'etag'>): Layer {
   return (next) => async (received) => {
@@ -21,7 +22,7 @@ export function lostComplete({ etag }: Pick<Dialect, 'etag'>): Layer {
     const document = await readBody(received.body, MAX_COMPLETE_BYTES, 'MaxMessageLengthExceeded');
     const request = { ...received, body: document, bodyLength: document.byteLength };
     try {
-      return await next(request);
+      return await withEtag(await next(request), document);
     } catch (error) {
       const due = mayHaveBeenDone(error) ? etagOfParts(document) : undefined;
       const found = due === undefined ? undefined : await etagOfObject(request, next);
@@ -30,6 +31,15 @@ export function lostComplete({ etag }: Pick<Dialect, 'etag'>): Layer {
       return { ...completed(request, due), headers: new Map([...completed(request, due).headers, ...found.headers]) };
     }
   };
+}
+
+/** The service's answer, with the ETag that these parts give where it names none. */
+async function withEtag(response: S3Response, document: Uint8Array): Promise<S3Response> {
+  const text = await textOf(response);
+  const empty = /<ETag>\s*<\/ETag>|<ETag\s*\/>/.exec(text);
+  const due = empty === null ? undefined : etagOfParts(document);
+  if (empty === null || due === undefined) return withText(response, text);
+  return withText(response, text.replace(empty[0], `<ETag>&quot;${due}&quot;</ETag>`));
 }
 
 function mayHaveBeenDone(error: unknown): boolean {

@@ -150,3 +150,21 @@ t.test('R21 a Complete whose answer got lost is found to be done, or told as it 
     else await t.rejects(handler(complete), failure);
   }
 });
+
+t.test('a Complete whose answer names no ETag gets the one its parts give', async (t) => {
+  const etag = `${createHash('md5')
+    .update(md5(Buffer.from('bytes')), 'hex')
+    .digest('hex')}-1`;
+  const part = `<Part><PartNumber>1</PartNumber><ETag>"${md5(Buffer.from('bytes'))}"</ETag></Part>`;
+  const body = `<CompleteMultipartUpload>${part}</CompleteMultipartUpload>`;
+  const complete = s3Request({ method: 'POST', bucket: 'bucket', key: 'k', query: 'uploadId=upload-1', body });
+  for (const [named, due] of [
+    ['<ETag></ETag>', etag],
+    ['<ETag/>', etag],
+    ['<ETag>&quot;own&quot;</ETag>', 'own'],
+  ] as const) {
+    const answer = Buffer.from(`<CompleteMultipartUploadResult>${named}</CompleteMultipartUploadResult>`);
+    const handler = lostComplete({ etag: 'aws' })(async () => ({ status: 200, headers: new Map(), body: answer }));
+    t.match(await textOf(await handler(complete)), `<ETag>&quot;${due}&quot;</ETag>`, named);
+  }
+});
