@@ -1,14 +1,11 @@
 import { once } from 'node:events';
-import { mkdirSync } from 'node:fs';
 import { type AddressInfo, connect, createServer as createPortServer, type Socket } from 'node:net';
-import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import t, { type Test } from 'tap';
 import { CREDENTIALS, startTestGateway, type TestGateway } from '../support/gateway.ts';
 import { generatedBytes } from '../support/generated.ts';
 import { exchange } from '../support/raw-socket.ts';
 import { answerText, type RawUpstream, rawUpstream } from '../support/raw-upstream.ts';
-import { selfSigned } from '../support/self-signed.ts';
 import { md5Hex, type WireAnswer, type WireClient, wireClient } from '../support/wire-client.ts';
 import { STAND_IN_KEY, startStandIn } from '../vendors/stand-in.ts';
 
@@ -161,28 +158,6 @@ t.test('ZMS-R23 nothing is asked for compressed, and no length gets lost', async
   const read = await ask('GET', 'bucket', 'key', { headers });
   t.match(read, { status: 200, text, headers: { 'content-length': String(text.length) } });
   t.equal(read.headers['content-encoding'], undefined);
-});
-
-t.test('ZMS-R28 HTTP in front and HTTPS behind, and the other way round', async (t) => {
-  const folder = t.testdir();
-  const certificate = await selfSigned(folder, 'localhost');
-  mkdirSync(join(folder, 'data'));
-  const behind =
-    await startTestGateway(`tls: { cert: ${JSON.stringify(certificate.certFile)}, key: ${JSON.stringify(certificate.keyFile)} }
-${CREDENTIALS}
-storages: [{ name: local, provider: filesystem, path: ${JSON.stringify(join(folder, 'data'))}, default: true }]
-`);
-  t.teardown(() => behind.close());
-  const front = await startTestGateway(`${CREDENTIALS}
-storages:
-  - { name: office, provider: other, endpoint: "localhost:${behind.port}", ca: ${JSON.stringify(certificate.certFile)}, accessKey: TESTACCESSKEY, secretKey: test-secret-key-of-no-value, default: true }
-`);
-  t.teardown(() => front.close());
-  const secure = wireClient(t, { port: behind.port, host: 'localhost', ca: certificate.cert });
-  t.equal((await secure.ask('PUT', 'bucket')).status, 200);
-  const plain = wireClient(t, { port: front.port });
-  t.equal((await plain.ask('PUT', 'bucket', 'key', { body: Buffer.from('up') })).status, 200);
-  t.equal((await secure.ask('GET', 'bucket', 'key')).text, 'up');
 });
 
 t.test('ZMS-R29 a reader who leaves takes the vendor’s connection along, and ranges go on beside', async (t) => {

@@ -1,6 +1,9 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { CREDENTIALS, startTestGateway, type TestGateway } from '../support/gateway.ts';
 import { generatedBytes } from '../support/generated.ts';
+import { selfSigned } from '../support/self-signed.ts';
 import { crc32Of, md5Hex, textsOf, wireClient } from '../support/wire-client.ts';
 import { STAND_IN_KEY, type StandIn, startStandIn } from '../vendors/stand-in.ts';
 
@@ -172,6 +175,28 @@ t.test('ZMS-R25 a key does what its rules say, and the vendor’s key is nowhere
   const headers = { 'x-amz-copy-source': 'bucket/wf-other/log' };
   t.match(await pod.ask('PUT', 'bucket', 'wf-demo/stolen', { headers }), { status: 403, code: 'AccessDenied' });
   t.match(await pod.ask('GET', 'bucket', undefined, { query: 'prefix=wf-other/' }), { status: 403 });
+});
+
+t.test('ZMS-R28 HTTP in front and HTTPS behind, and the other way round', async (t) => {
+  const folder = t.testdir();
+  const certificate = await selfSigned(folder, 'localhost');
+  mkdirSync(join(folder, 'data'));
+  const behind =
+    await startTestGateway(`tls: { cert: ${JSON.stringify(certificate.certFile)}, key: ${JSON.stringify(certificate.keyFile)} }
+${CREDENTIALS}
+storages: [{ name: local, provider: filesystem, path: ${JSON.stringify(join(folder, 'data'))}, default: true }]
+`);
+  t.teardown(() => behind.close());
+  const front = await startTestGateway(`${CREDENTIALS}
+storages:
+  - { name: office, provider: other, endpoint: "localhost:${behind.port}", ca: ${JSON.stringify(certificate.certFile)}, accessKey: TESTACCESSKEY, secretKey: test-secret-key-of-no-value, default: true }
+`);
+  t.teardown(() => front.close());
+  const secure = wireClient(t, { port: behind.port, host: 'localhost', ca: certificate.cert });
+  t.equal((await secure.ask('PUT', 'bucket')).status, 200);
+  const plain = wireClient(t, { port: front.port });
+  t.equal((await plain.ask('PUT', 'bucket', 'key', { body: Buffer.from('up') })).status, 200);
+  t.equal((await secure.ask('GET', 'bucket', 'key')).text, 'up');
 });
 
 t.test('ZMS-R30 headers that clients sign, and that something on the way likes to change, still fit', async (t) => {

@@ -14,7 +14,6 @@ export interface Backend {
   readonly storage: string;
   /** Whether the ETag of an object made of parts is the MD5 of their MD5s. */
   readonly hasAwsETags: boolean;
-  readonly hasUploadLists: boolean;
   /** Whether it takes long for many small objects. */
   readonly isSlow: boolean;
 }
@@ -39,7 +38,6 @@ const SOURCES: readonly BackendSource[] = [
       name: 'embedded',
       storage: `provider: filesystem, path: ${JSON.stringify(join(t.testdir(), 'data'))}`,
       hasAwsETags: true,
-      hasUploadLists: true,
       isSlow: false,
     }),
   },
@@ -54,7 +52,6 @@ const SOURCES: readonly BackendSource[] = [
         name: 'ceph',
         storage: `provider: ceph, endpoint: "localhost:${ceph.port}", protocol: http, ${keys}`,
         hasAwsETags: true,
-        hasUploadLists: true,
         isSlow: false,
       };
     },
@@ -70,7 +67,6 @@ const SOURCES: readonly BackendSource[] = [
         name: 'azurite',
         storage: `provider: azure, endpoint: "${azurite.endpoint}", protocol: http, ${keys}`,
         hasAwsETags: true,
-        hasUploadLists: true,
         isSlow: true,
       };
     },
@@ -90,8 +86,7 @@ async function standIn(t: Test, name: 'oss' | 'other', changes: Partial<Strictne
   t.teardown(() => vendor.close());
   const keys = `accessKey: ${STAND_IN_KEY.accessKey}, secretKey: ${STAND_IN_KEY.secretKey}`;
   const fields = `provider: ${name}, endpoint: "${vendor.endpoint}", region: ${vendor.row.region}, protocol: http, etag: md5`;
-  const hasUploadLists = vendor.row.subresources?.names.includes('uploads on bucket') !== true;
-  return { name, storage: `${fields}, ${keys}`, hasAwsETags: false, hasUploadLists, isSlow: false };
+  return { name, storage: `${fields}, ${keys}`, hasAwsETags: false, isSlow: false };
 }
 
 /** Makes buckets on a backend through a gateway of their own. */

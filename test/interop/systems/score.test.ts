@@ -19,18 +19,18 @@ onEachBackend(async (t, backend) => {
     'S3_SIGV4ENABLED=true: one bucket, its parts as large as Score makes them',
     { timeout: 300_000 },
     async (t) => {
-      await replayScore(t, { ...(await setting(t, backend, config(backend, ['score.data'], 'one/'))), parts: PARTS });
+      await replayScore(t, { ...(await setting(t, config(backend, ['score.data'], 'one/'))), parts: PARTS });
     },
   );
 
   t.test('S3_SIGV4ENABLED=false', { timeout: 300_000 }, async (t) => {
     const yaml = config(backend, ['score.data'], 'two/');
-    await replayScore(t, await setting(t, backend, yaml, 'v2'));
+    await replayScore(t, await setting(t, yaml, 'v2'));
   });
 
   t.test('Score pools by itself: ten buckets with dots become legal ones', { timeout: 300_000 }, async (t) => {
     const names = ['score.data', ...NUMBERS.map((number) => `score.data.${number}`)];
-    const played = await setting(t, backend, config(backend, names, 'three/'));
+    const played = await setting(t, config(backend, names, 'three/'));
     const bucketOf = (id: string) => `score.data.${Number.parseInt(id.slice(0, 2), 16) % 10}`;
     t.equal(bucketOf(ID), 'score.data.6');
     await replayScore(t, { ...played, bucketOf });
@@ -38,7 +38,7 @@ onEachBackend(async (t, backend) => {
 
   t.test('Sluice pools for Score, and what is in the base bucket stays visible', { timeout: 300_000 }, async (t) => {
     const pool = '{ size: 10, key: 2, bucket: "score-data-{n}" }';
-    const played = await setting(t, backend, config(backend, ['score.data'], 'four/', `, pool: ${pool}`));
+    const played = await setting(t, config(backend, ['score.data'], 'four/', `, pool: ${pool}`));
     await replayScore(t, played);
     const whole = wireClient(t, { port: played.port });
     const found = await whole.ask('HEAD', 'score-data-6', `four/data/${ID}`);
@@ -51,7 +51,6 @@ onEachBackend(async (t, backend) => {
 
 async function setting(
   t: Test,
-  backend: Backend,
   yaml: string,
   signing: 'v4' | 'v2' = 'v4',
 ): Promise<ScoreSetting & { readonly port: number }> {
@@ -66,7 +65,6 @@ async function setting(
     publicHost: PUBLIC_HOST,
     parts: SHORT,
     id: ID,
-    hasUploadLists: backend.hasUploadLists,
   };
 }
 
