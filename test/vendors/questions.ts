@@ -148,6 +148,26 @@ export const QUESTIONS: readonly {
     },
   },
   {
+    field: 'chunkedTransfer: the length of what is in the chunks only, as new SDKs send',
+    ask: {
+      ...object,
+      headers: {
+        ...framing,
+        'x-amz-content-sha256': 'STREAMING-UNSIGNED-PAYLOAD-TRAILER',
+        'x-amz-trailer': 'x-amz-checksum-crc32',
+      },
+      body: () =>
+        Readable.from([unsignedChunks(Buffer.from('hello'), { sizes: [5], trailer: 'x-amz-checksum-crc32:NhCmhg==' })]),
+    },
+    refused: {
+      ...Object.fromEntries(NAMES.map((name) => [name, '411 MissingContentLength'])),
+      tos: '411 NoContentLength',
+      gcs: '403 SignatureDoesNotMatch',
+      aws: undefined,
+      minio: undefined,
+    },
+  },
+  {
     field: 'checksums: in a header',
     ask: { ...object, headers: { 'x-amz-checksum-crc32': 'NhCmhg==', 'x-amz-sdk-checksum-algorithm': 'CRC32' } },
     refused: {

@@ -52,8 +52,12 @@ export const EARLY_RULES = {
       : new VendorError(400, 'InvalidArgument', 'Invalid argument.', { ArgumentName: name });
   },
 
-  chunkedTransfer: ({ headers }, { chunkedTransfer }) =>
-    chunkedTransfer !== 'accepted' && headers['transfer-encoding'] !== undefined ? refusal(chunkedTransfer) : undefined,
+  // A body in chunks tells its length in a header of its own.
+  chunkedTransfer: (asked, { chunkedTransfer, trailers }) => {
+    const isTold = trailers === 'accepted' && isFramed(asked) && 'x-amz-decoded-content-length' in asked.headers;
+    const hasNone = asked.headers['transfer-encoding'] !== undefined && !isTold;
+    return chunkedTransfer !== 'accepted' && hasNone ? refusal(chunkedTransfer) : undefined;
+  },
 
   chunksUnsigned: (asked) =>
     isFramed(asked) && asked.headers['x-amz-content-sha256'] === 'UNSIGNED-PAYLOAD'

@@ -1,7 +1,7 @@
 import type { StandInRow } from '../strictness.ts';
 import { AWS, MD5_ONLY, NO_CHECKSUM, NO_CHUNKS, NOT_IMPLEMENTED, refuse } from './base.ts';
 
-/** Backblaze B2 */
+/** Backblaze B2. */
 export const b2: StandInRow = {
   ...AWS,
   host: 's3.us-west-004',

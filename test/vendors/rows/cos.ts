@@ -1,7 +1,7 @@
 import type { StandInRow } from '../strictness.ts';
 import { ACLS, AWS, MD5_ONLY, MiB, NO_CHECKSUM, refuse } from './base.ts';
 
-/** Tencent COS */
+/** Tencent COS. */
 export const cos: StandInRow = {
   ...AWS,
   host: 'cos.ap-guangzhou',

@@ -1,7 +1,7 @@
 import type { StandInRow } from '../strictness.ts';
 import { AWS, GiB, NOT_IMPLEMENTED, refuse } from './base.ts';
 
-/** Google Cloud Storage by its XML interface */
+/** Google Cloud Storage by its XML interface. */
 export const gcs: StandInRow = {
   ...AWS,
   host: 'storage.googleapis',

@@ -1,7 +1,7 @@
 import type { StandInRow } from '../strictness.ts';
 import { AWS, MD5_ONLY, NO_CHECKSUM, NO_CHUNKS, refuse } from './base.ts';
 
-/** Qiniu Kodo */
+/** Qiniu Kodo. */
 export const kodo: StandInRow = {
   ...AWS,
   host: 's3.cn-east-1',

@@ -1,7 +1,7 @@
 import type { StandInRow } from '../strictness.ts';
 import { AWS, KiB, MD5_ONLY, NO_CHECKSUM, refuse } from './base.ts';
 
-/** Huawei OBS with a PFS bucket */
+/** Huawei OBS with a PFS bucket. */
 export const obs: StandInRow = {
   ...AWS,
   host: 'obs.cn-north-4',

@@ -1,7 +1,7 @@
 import type { StandInRow } from '../strictness.ts';
 import { AWS, KiB, NO_CHECKSUM, NOT_IMPLEMENTED, refuse } from './base.ts';
 
-/** Alibaba Cloud OSS */
+/** Alibaba Cloud OSS. */
 export const oss: StandInRow = {
   ...AWS,
   host: 's3.oss-cn-hangzhou',

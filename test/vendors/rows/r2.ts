@@ -2,7 +2,7 @@ import type { StandInRow } from '../strictness.ts';
 import { AWS, GiB, NEEDS_MD5, NO_CHUNKS, refuse } from './base.ts';
 
 const R2_CHECKSUM = refuse(501, 'NotImplemented', "Header '{header}' with value '{value}' not implemented");
-/** Cloudflare R2 */
+/** Cloudflare R2. */
 export const r2: StandInRow = {
   ...AWS,
   host: 'account.r2',

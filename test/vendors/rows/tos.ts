@@ -1,7 +1,7 @@
 import type { StandInRow } from '../strictness.ts';
 import { AWS, MD5_ONLY, NO_CHECKSUM, NO_CHUNKS, NO_V2, refuse } from './base.ts';
 
-/** Volcengine TOS */
+/** Volcengine TOS. */
 export const tos: StandInRow = {
   ...AWS,
   host: 'tos-s3-cn-beijing',

@@ -1,7 +1,7 @@
 import type { StandInRow } from '../strictness.ts';
 import { AWS, MD5_ONLY, NO_CHECKSUM, NO_CHUNKS, refuse } from './base.ts';
 
-/** Wasabi */
+/** Wasabi. */
 export const wasabi: StandInRow = {
   ...AWS,
   host: 's3.eu-central-1.wasabisys',
