@@ -13,8 +13,8 @@ const MAX_COMPLETE_BYTES = 4 * MAX_XML_BYTES;
 /**
  * A CompleteMultipartUpload whose answer got lost may have been done all the same; a second one is then told that there
  * is no such upload. Where ETags are made as AWS makes them, the object tells: if it is the one that these parts give,
- * the upload was completed, and that is the answer (facts R21). Ceph 16 leaves the ETag of its answer empty; it is
- * filled in the same way.
+ * the upload was completed, and that is the answer (facts R21). Some services leave the ETag of their answer empty; it
+ * is filled in the same way.
  */
 export function lostComplete({ etag }: Pick<Dialect, 'etag'>): Layer {
   return (next) => async (received) => {
