@@ -19,7 +19,8 @@ export async function attempt(client: ClientScenario, access: ClientAccess): Pro
     await Promise.race([client.run(strictCheck(afterwards), access), late]);
     return 'passes';
   } catch (error) {
-    return { fails: String(error instanceof Error ? error.message || error.name : error) };
+    const said = String(error instanceof Error ? error.message || error.name : error);
+    return { fails: said.replaceAll(`${access.folder}/`, '') };
   } finally {
     clearTimeout(timer);
     for (const after of afterwards.reverse()) await after();
