@@ -1,10 +1,10 @@
+import { OWNER } from '../s3/acl.ts';
 import { S3Error } from '../s3/error.ts';
 import type { S3Request, S3Response } from '../s3/message.ts';
 import { Query } from '../s3/query.ts';
 import { buildXml, childText, parseXml, type XmlNode } from '../s3/xml.ts';
 import { type Caller, type Catalog, mayKnow, type Storage } from './catalog.ts';
 import { discard, readAnswer, xmlAnswer } from './document.ts';
-import { OWNER } from './rewrite-answer.ts';
 
 interface ListedBucket {
   readonly name: string;
@@ -47,7 +47,7 @@ export async function listBuckets(
   const page = listed.slice(0, limit);
   const last = listed.length > limit ? page.at(-1) : undefined;
   const elements: XmlNode[] = [
-    ['Owner', [['ID', OWNER]]],
+    ['Owner', OWNER],
     [
       'Buckets',
       page.map(

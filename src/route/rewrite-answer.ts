@@ -1,3 +1,4 @@
+import { OWNER_ID, PRIVATE_ACL } from '../s3/acl.ts';
 import { S3Error } from '../s3/error.ts';
 import type { Headers } from '../s3/headers.ts';
 import type { S3Request, S3Response } from '../s3/message.ts';
@@ -10,9 +11,6 @@ import { errorOf, messageOf, safeCode } from './error-document.ts';
 import { type AnswerPlace, KEY_PLACES, type KeyPlaces } from './key-places.ts';
 import { listingScope, type Mapping, storageKey, storagePrefix, uploadScope } from './mapping.ts';
 import { codingOf } from './text.ts';
-
-/** Who owns everything, as far as clients learn. */
-export const OWNER = 'sluice';
 
 /**
  * Gives an answer of the storage the client's names. Takes over the answer's body.
@@ -96,7 +94,7 @@ function toClient(text: string, shape: CompiledShape<AnswerPlace>, request: S3Re
       case 'location':
         return escapeXml(locationOf(request, target.clientBucket));
       case 'owner':
-        return OWNER;
+        return OWNER_ID;
       case 'code':
         code = safeCode(raw);
         return code;
@@ -169,11 +167,5 @@ function withRegion(response: S3Response, request: S3Request): S3Response {
 
 const STAND_INS = {
   location: buildXml(['LocationConstraint', '']),
-  acl: buildXml([
-    'AccessControlPolicy',
-    [
-      ['Owner', [['ID', OWNER]]],
-      ['AccessControlList', []],
-    ],
-  ]),
+  acl: PRIVATE_ACL,
 } as const satisfies Record<NonNullable<KeyPlaces['standIn']>, string>;

@@ -1,4 +1,5 @@
 import type { IncomingResponse } from '../http/transport.ts';
+import { OWNER_ID } from '../s3/acl.ts';
 import { S3Error } from '../s3/error.ts';
 import { quoteEtag } from '../s3/etag.ts';
 import { TransportFailure } from '../s3/failure.ts';
@@ -135,8 +136,6 @@ const HAS_ACCOUNTS: ReadonlySet<OperationName> = new Set<OperationName>([
   'ListObjectVersions',
   'ListParts',
 ]);
-/** Who owns everything, as far as clients learn. */
-const OWNER = 'sluice';
 
 /** Puts a name of ours in the place of the storage's accounts (facts E04). Texts hold no `<`, so no key can match. */
 function withoutAccounts(bytes: Uint8Array, operation: OperationName): Uint8Array {
@@ -144,7 +143,7 @@ function withoutAccounts(bytes: Uint8Array, operation: OperationName): Uint8Arra
   if (!HAS_ACCOUNTS.has(operation) || !ACCOUNT_MARKS.some((mark) => document.includes(mark))) return bytes;
   const text = document.toString('latin1');
   return Buffer.from(
-    text.replace(/<((?:[\w.-]+:)?(?:ID|DisplayName|EmailAddress))(?:\s[^<>]*)?>[^<]*</g, `<$1>${OWNER}<`),
+    text.replace(/<((?:[\w.-]+:)?(?:ID|DisplayName|EmailAddress))(?:\s[^<>]*)?>[^<]*</g, `<$1>${OWNER_ID}<`),
     'latin1',
   );
 }

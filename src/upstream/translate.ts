@@ -43,6 +43,9 @@ export async function translate(request: S3Request, target: Target): Promise<Tra
     if (bodyLength === undefined) throw new S3Error('MissingContentLength');
     const { origin, host, path } = destinationOf(target, request.bucket, request.key);
     headers.set('host', host);
+    // What a service without access lists does anyway; any other value it has to refuse itself.
+    if (headers.get('x-amz-acl') === 'private' && target.dialect.missing.includes('GetObjectAcl'))
+      headers.delete('x-amz-acl');
     // Whatever the client would take: some proxies in front of storages compress, and Content-Length, ranges and
     // checksums would then be of other bytes than those stored.
     headers.set('accept-encoding', 'identity');

@@ -4,12 +4,6 @@ import type { S3Response } from '../../s3/message.ts';
 import { buildXml, type XmlNode } from '../../s3/xml.ts';
 import type { Checksum } from '../object-store.ts';
 
-/** Every store has one owner: us. */
-export const OWNER = [
-  ['ID', 'sluice'],
-  ['DisplayName', 'sluice'],
-] as const satisfies readonly XmlNode[];
-
 /** An answer without a body. Headers without a value are left out. */
 export function emptyAnswer(status: 200 | 204, headers: Readonly<Record<string, string | undefined>> = {}): S3Response {
   const length = status === 200 ? { 'content-length': '0' } : {};

@@ -1,8 +1,9 @@
+import { OWNER } from '../../s3/acl.ts';
 import { parseXml, type XmlNode } from '../../s3/xml.ts';
 import { refuseUnsupported } from '../decode/attributes.ts';
 import { readBody } from '../decode/body.ts';
 import { parseCount } from '../decode/parameters.ts';
-import { emptyAnswer, OWNER, xmlAnswer, xmlDate } from '../encode/answer.ts';
+import { emptyAnswer, xmlAnswer, xmlDate } from '../encode/answer.ts';
 import { bucketOf, type Operations } from '../operation.ts';
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListBuckets.html */

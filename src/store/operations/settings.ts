@@ -1,8 +1,9 @@
+import { FULL_CONTROL, OWNER_ID, PRIVATE_ACL } from '../../s3/acl.ts';
 import { S3Error, type S3ErrorCode } from '../../s3/error.ts';
 import type { S3Request, S3Response } from '../../s3/message.ts';
-import { buildXml, childText, parseXml, type XmlElement, type XmlNode } from '../../s3/xml.ts';
+import { childText, parseXml, type XmlElement, type XmlNode } from '../../s3/xml.ts';
 import { readBody } from '../decode/body.ts';
-import { documentAnswer, emptyAnswer, OWNER, xmlAnswer } from '../encode/answer.ts';
+import { documentAnswer, emptyAnswer, xmlAnswer } from '../encode/answer.ts';
 import type { ObjectStore } from '../object-store.ts';
 import { bucketOf, type Operation, type Operations, placeOf } from '../operation.ts';
 
@@ -38,11 +39,11 @@ export const settingOperations = {
 
   async GetBucketAcl(request, { store }) {
     await store.headBucket(bucketOf(request));
-    return privateAcl();
+    return documentAnswer(PRIVATE_ACL);
   },
   async GetObjectAcl(request, { store }) {
     await headObject(request, store);
-    return privateAcl();
+    return documentAnswer(PRIVATE_ACL);
   },
   async PutBucketAcl(request, { store }) {
     await checkAcl(request);
@@ -102,25 +103,7 @@ function isPrivateAcl(document: XmlElement): boolean {
 
 function isOwnersGrant(grant: XmlElement): boolean {
   const grantee = grant.children.find((child) => child.name === 'Grantee');
-  return grantee !== undefined && childText(grantee, 'ID') === OWNER_ID && childText(grant, 'Permission') === FULL;
+  return (
+    grantee !== undefined && childText(grantee, 'ID') === OWNER_ID && childText(grant, 'Permission') === FULL_CONTROL
+  );
 }
-
-function privateAcl(): S3Response {
-  const document = buildXml([
-    'AccessControlPolicy',
-    [
-      ['Owner', OWNER],
-      ['AccessControlList', [['Grant', GRANT]]],
-    ],
-  ]);
-  // The grantee's type is an attribute, which buildXml does not write.
-  const type = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="CanonicalUser"';
-  return documentAnswer(document.replace('<Grantee>', `<Grantee ${type}>`));
-}
-
-const FULL = 'FULL_CONTROL';
-const OWNER_ID = OWNER[0][1];
-const GRANT: readonly XmlNode[] = [
-  ['Grantee', OWNER],
-  ['Permission', FULL],
-];

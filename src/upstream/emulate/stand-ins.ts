@@ -1,42 +1,20 @@
+import { PRIVATE_ACL } from '../../s3/acl.ts';
 import { CHECKSUM_ALGORITHMS, checksumHeader } from '../../s3/checksum.ts';
 import { unquoteEtag } from '../../s3/etag.ts';
 import type { Headers } from '../../s3/headers.ts';
 import type { Layer, S3Request, S3Response } from '../../s3/message.ts';
-import type { XmlNode } from '../../s3/xml.ts';
+import { buildXml, type XmlNode } from '../../s3/xml.ts';
 import { dropBody } from '../body.ts';
 import type { Dialect, StandIn } from '../dialect.ts';
-import { ACCESS_HEADERS, answerXml, ask, isUnsupported, noteEmulation, pick } from './ask.ts';
+import { ACCESS_HEADERS, ask, isUnsupported, noteEmulation, pick, withText } from './ask.ts';
 import { keptChecksum } from './kept.ts';
 
-/** Who owns everything, as far as clients learn. */
-const OWNER: XmlNode[] = [
-  ['ID', 'sluice'],
-  ['DisplayName', 'sluice'],
-];
-const PRIVATE_ACL: XmlNode = [
-  'AccessControlPolicy',
-  [
-    ['Owner', OWNER],
-    [
-      'AccessControlList',
-      [
-        [
-          'Grant',
-          [
-            ['Grantee', OWNER],
-            ['Permission', 'FULL_CONTROL'],
-          ],
-        ],
-      ],
-    ],
-  ],
-];
-const NO_TAGS: XmlNode = ['Tagging', [['TagSet', []]]];
+const NO_TAGS = buildXml(['Tagging', [['TagSet', []]]]);
 
 /** What S3 says of a plain bucket or object, made of the answer to HEAD. */
-const ANSWERS: Readonly<Record<StandIn, (head: Headers, request: S3Request) => XmlNode>> = {
-  GetBucketLocation: () => ['LocationConstraint', ''],
-  GetBucketVersioning: () => ['VersioningConfiguration', []],
+const ANSWERS: Readonly<Record<StandIn, (head: Headers, request: S3Request) => string>> = {
+  GetBucketLocation: () => buildXml(['LocationConstraint', '']),
+  GetBucketVersioning: () => buildXml(['VersioningConfiguration', []]),
   GetBucketAcl: () => PRIVATE_ACL,
   GetBucketTagging: () => NO_TAGS,
   GetObjectAcl: () => PRIVATE_ACL,
@@ -64,7 +42,7 @@ export function standIns({ missing }: Pick<Dialect, 'missing'>): Layer {
     noteEmulation(request, 'stand-in');
     const head = await next(headOf(request));
     dropBody(head.body);
-    const answer = answerXml(ANSWERS[operation](head.headers, request));
+    const answer = withText({ status: 200, headers: new Map(), body: null }, ANSWERS[operation](head.headers, request));
     return withObjectHeaders(answer, head);
   };
 }
@@ -84,7 +62,7 @@ function headOf(request: S3Request): S3Request {
 }
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAttributes.html */
-function attributes(head: Headers, request: S3Request): XmlNode {
+function attributes(head: Headers, request: S3Request): string {
   const asked = new Set((request.headers.get('x-amz-object-attributes') ?? '').split(',').map((name) => name.trim()));
   const etag = head.get('etag');
   const size = head.get('content-length');
@@ -93,7 +71,7 @@ function attributes(head: Headers, request: S3Request): XmlNode {
     const value = kept?.algorithm === algorithm ? kept.value : head.get(checksumHeader(algorithm));
     return value === undefined ? [] : [[`Checksum${algorithm}`, value]];
   });
-  return [
+  return buildXml([
     'GetObjectAttributesResponse',
     [
       // Without quotes, as S3 writes it here and nowhere else.
@@ -102,7 +80,7 @@ function attributes(head: Headers, request: S3Request): XmlNode {
       ['StorageClass', asked.has('StorageClass') ? (head.get('x-amz-storage-class') ?? 'STANDARD') : undefined],
       ['ObjectSize', asked.has('ObjectSize') ? size : undefined],
     ],
-  ];
+  ]);
 }
 
 function withObjectHeaders(answer: S3Response, head: S3Response): S3Response {
