@@ -175,6 +175,6 @@ t.test('an access list that is made up says of what kind its grantee is', async 
     headers: new Map(),
     body: null,
   }));
-  const answer = await textOf(await handler(s3Request({ bucket: 'bucket', key: 'k', query: 'acl' })));
+  const answer = await textOf(await handler(s3Request({ method: 'GET', bucket: 'bucket', key: 'k', query: 'acl' })));
   t.match(answer, /<Grantee xmlns:xsi="[^"]+" xsi:type="CanonicalUser"><ID>sluice<\/ID>/);
 });
