@@ -1,21 +1,8 @@
 import t, { type Test } from 'tap';
 import { missingForCeph, startCeph } from '../support/ceph.ts';
 import { ACCESS_KEY, CREDENTIALS, SECRET_KEY, startTestGateway } from '../support/gateway.ts';
-import { awscli } from './clients/awscli.ts';
-import { boto3Clients } from './clients/boto3.ts';
-import { curl } from './clients/curl.ts';
-import { minioJs } from './clients/minio-js.ts';
-import { rclone } from './clients/rclone.ts';
-import { s3cmd, s3cmdV2 } from './clients/s3cmd.ts';
-import { sdkV2Clients } from './clients/sdk-v2.ts';
-import { sdkV3 } from './clients/sdk-v3.ts';
-import { type ClientScenario, lack } from './scenario.ts';
-
-const CLIENTS: readonly ClientScenario[] = [
-  ...[awscli, s3cmd, s3cmdV2, rclone, curl, sdkV3, minioJs],
-  ...boto3Clients,
-  ...sdkV2Clients,
-];
+import { CLIENTS } from './clients.ts';
+import { lack } from './scenario.ts';
 
 /** Each client's whole round through one gateway. */
 async function rounds(test: Test, endpoint: string): Promise<void> {

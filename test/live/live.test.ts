@@ -1,0 +1,46 @@
+/**
+ * Every client's round through Sluice on a real account: `npm run test:live -- PROVIDER`, with the account in the
+ * environment: LIVE_ENDPOINT, LIVE_ACCESS_KEY and LIVE_SECRET_KEY (also LIVE_PROTOCOL, LIVE_REGION, LIVE_SIGNATURE,
+ * LIVE_ADDRESSING), or for azure LIVE_ACCOUNT and LIVE_ACCOUNT_KEY (also LIVE_ENDPOINT, LIVE_PROTOCOL). The account
+ * must be allowed to make buckets; each is named `sluice-live-...`, and removed when its round was right.
+ */
+import t from 'tap';
+import { CLIENTS } from '../interop/clients.ts';
+import { lack } from '../interop/scenario.ts';
+import { ACCESS_KEY, CREDENTIALS, SECRET_KEY, startTestGateway } from '../support/gateway.ts';
+
+const [, , provider = ''] = process.argv;
+const REQUIRED = provider === 'azure' ? ['ACCOUNT', 'ACCOUNT_KEY'] : ['ENDPOINT', 'ACCESS_KEY', 'SECRET_KEY'];
+const OPTIONAL = provider === 'azure' ? ['ENDPOINT', 'PROTOCOL'] : ['PROTOCOL', 'REGION', 'SIGNATURE', 'ADDRESSING'];
+
+const given = [...REQUIRED, ...OPTIONAL].flatMap((name) => {
+  const value = process.env[`LIVE_${name}`];
+  return value === undefined ? [] : [[name, value] as const];
+});
+const absent = REQUIRED.filter((name) => !given.some(([known]) => known === name)).map((name) => `LIVE_${name}`);
+const isUnset = provider === '' ? 'no provider was named' : absent.length > 0 ? `not set: ${absent.join(', ')}` : false;
+
+// A far account and a slow line take the time they take.
+const LIMIT_MS = 4 * 3600 * 1000;
+t.setTimeout(LIMIT_MS);
+
+const title = `every client does its full round on a real account at ${provider}`;
+t.test(title, { skip: isUnset, timeout: LIMIT_MS }, async (t) => {
+  const settings = given.map(([name, value]) => `    ${settingOf(name)}: ${JSON.stringify(value)}\n`).join('');
+  const gateway = await startTestGateway(
+    `${CREDENTIALS}\nstorages:\n  - name: live\n    provider: ${provider}\n    default: true\n${settings}`,
+  );
+  t.teardown(() => gateway.close());
+  const run = Date.now().toString(36);
+  for (const [index, client] of CLIENTS.entries()) {
+    await t.test(client.name, { skip: await lack(client), timeout: LIMIT_MS }, async (t) => {
+      const access = { accessKey: ACCESS_KEY, secretKey: SECRET_KEY, endpoint: gateway.url, folder: t.testdir() };
+      await client.run(t, { ...access, bucket: `sluice-live-${run}-${index}`, large: 12 * 1024 * 1024 + 7 });
+    });
+  }
+});
+
+/** `ACCESS_KEY` is `accessKey` in a configuration. */
+function settingOf(name: string): string {
+  return name.toLowerCase().replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
+}
