@@ -57,3 +57,21 @@ function valueOf(part: PartSum): string {
 function withoutCount(value: string): string {
   return value.replace(/-\d+$/, '');
 }
+
+/**
+ * What is kept of a part's checksum: the one computed in the upload's algorithm, else the client's own.
+ * @param computed base64, in the algorithm of `mode`
+ * @throws S3Error InvalidRequest when the client sends a checksum that the upload was not begun with
+ */
+export function partChecksum(
+  mode: Pick<Checksum, 'algorithm' | 'type'> | undefined,
+  sent: Pick<Checksum, 'algorithm' | 'value'> | undefined,
+  computed: string | undefined,
+): Checksum | undefined {
+  if (mode === undefined || computed === undefined) return sent && { ...sent, type: 'FULL_OBJECT' };
+  if (sent !== undefined && sent.algorithm !== mode.algorithm) {
+    const names = `expected checksum Type: ${mode.algorithm.toLowerCase()}, actual checksum Type: ${sent.algorithm.toLowerCase()}`;
+    throw new S3Error('InvalidRequest', { message: `Checksum Type mismatch occurred, ${names}` });
+  }
+  return { algorithm: mode.algorithm, type: 'FULL_OBJECT', value: computed };
+}

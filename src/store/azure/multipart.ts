@@ -3,7 +3,8 @@ import { createChecksum } from '../../s3/checksum.ts';
 import { S3Error } from '../../s3/error.ts';
 import { parseCopyRange } from '../../s3/range.ts';
 import { checkSourceConditions } from '../conditions.ts';
-import type { Checksum, ObjectStore, UploadPartCopyInput, UploadPartInput, WrittenPart } from '../object-store.ts';
+import { partChecksum } from '../multipart-checksum.ts';
+import type { ObjectStore, UploadPartCopyInput, UploadPartInput, WrittenPart } from '../object-store.ts';
 import { metadataHeaders, propertyHeaders } from './attributes.ts';
 import { type LastBlock, packBlockId, RANDOM_BYTES } from './block-id.ts';
 import { MAX_BLOCK, putBlock } from './blocks.ts';
@@ -155,20 +156,6 @@ async function sendAllButEnd(
   if (tail.byteLength < Math.min(length, TAIL)) throw new S3Error('IncompleteBody');
   await reader.expectEnd();
   return tail;
-}
-
-/** @throws S3Error InvalidRequest when the client sends a checksum that the upload was not begun with */
-function partChecksum(
-  mode: Pick<Checksum, 'algorithm' | 'type'> | undefined,
-  sent: Pick<Checksum, 'algorithm' | 'value'> | undefined,
-  computed: string | undefined,
-): Checksum | undefined {
-  if (mode === undefined || computed === undefined) return sent && { ...sent, type: 'FULL_OBJECT' };
-  if (sent !== undefined && sent.algorithm !== mode.algorithm) {
-    const names = `expected checksum Type: ${mode.algorithm.toLowerCase()}, actual checksum Type: ${sent.algorithm.toLowerCase()}`;
-    throw new S3Error('InvalidRequest', { message: `Checksum Type mismatch occurred, ${names}` });
-  }
-  return { algorithm: mode.algorithm, type: 'FULL_OBJECT', value: computed };
 }
 
 /**

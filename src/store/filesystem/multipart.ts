@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { S3Error } from '../../s3/error.ts';
 import { parseCopyRange } from '../../s3/range.ts';
 import { checkSourceConditions, checkWriteConditions } from '../conditions.ts';
-import { assemblePartChecksum } from '../multipart-checksum.ts';
+import { assemblePartChecksum, partChecksum } from '../multipart-checksum.ts';
 import type {
   Checksum,
   CompleteMultipartUploadInput,
@@ -118,20 +118,6 @@ async function uploadPart(context: Context, input: UploadPartInput, signal: Abor
     await dropUnnamed(context, received);
     throw error;
   }
-}
-
-/** @throws S3Error InvalidRequest when the client sends a checksum that the upload was not begun with */
-function partChecksum(
-  mode: Pick<Checksum, 'algorithm' | 'type'> | undefined,
-  sent: Pick<Checksum, 'algorithm' | 'value'> | undefined,
-  computed: string | undefined,
-): Checksum | undefined {
-  if (mode === undefined || computed === undefined) return sent && { ...sent, type: 'FULL_OBJECT' };
-  if (sent !== undefined && sent.algorithm !== mode.algorithm) {
-    const names = `expected checksum Type: ${mode.algorithm.toLowerCase()}, actual checksum Type: ${sent.algorithm.toLowerCase()}`;
-    throw new S3Error('InvalidRequest', { message: `Checksum Type mismatch occurred, ${names}` });
-  }
-  return { algorithm: mode.algorithm, type: 'FULL_OBJECT', value: computed };
 }
 
 /** Reads the source and takes it in as any part, since its ETag and checksums are of exactly these bytes. */
