@@ -3,7 +3,7 @@ import { createSecureContext } from 'node:tls';
 import { type AdminServer, type StorageSummary, startAdmin } from './admin/server.ts';
 import { authenticate } from './auth/authenticate.ts';
 import { operateCache } from './cache-operator.ts';
-import { adminListen, parseListen } from './config/listen.ts';
+import { adminListen, parseListen, urlHost } from './config/listen.ts';
 import type { Config } from './config/schema.ts';
 import { openConfiguredCache } from './configured-cache.ts';
 import { Generation, type GenerationDependencies, type Storage } from './generation.ts';
@@ -113,10 +113,4 @@ function readTls(tls: { readonly cert: string; readonly key: string }) {
   const read = { cert: readFileSync(tls.cert, 'utf8'), key: readFileSync(tls.key, 'utf8') };
   createSecureContext(read);
   return read;
-}
-
-/** An address as clients on this machine can use it. */
-function urlHost(host: string): string {
-  if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
-  return host.includes(':') ? `[${host}]` : host;
 }

@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { CacheEntryView, WarmProgress } from '../admin/cache-api.ts';
 import { findConfig } from '../config/find.ts';
-import { adminListen } from '../config/listen.ts';
+import { adminListen, urlHost } from '../config/listen.ts';
 import { parseSize } from '../config/units.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -154,10 +154,9 @@ function addressOf(options: CacheOptions, env: Env): { readonly url: string; rea
   if (given.url !== undefined && given.token !== undefined) return { url: given.url, token: given.token };
   const { config } = findConfig(options.config === undefined ? {} : { config: options.config }, env);
   const { host, port } = adminListen(config);
-  const reachable = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
   const token = given.token ?? config.admin.token;
   if (token === undefined) throw new Error('no admin token: configure one, give --token or set SLUICE_ADMIN_TOKEN');
-  return { url: given.url ?? `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`, token };
+  return { url: given.url ?? `http://${urlHost(host)}:${port}`, token };
 }
 
 function formatBytes(bytes: number): string {

@@ -1,6 +1,6 @@
 import { ConfigError } from '../config/config-error.ts';
 import { type ConfigOptions, findConfig } from '../config/find.ts';
-import { parseListen } from '../config/listen.ts';
+import { parseListen, urlHost } from '../config/listen.ts';
 import type { Config } from '../config/schema.ts';
 
 /** What an S3 client must know to use the gateway. */
@@ -73,7 +73,5 @@ export function printEnv(options: EnvOptions, env: Readonly<Record<string, strin
 
 function endpointOf(config: Config): string {
   const { host, port } = parseListen(config.listen);
-  const isEverywhere = host === '0.0.0.0' || host === '::';
-  const name = isEverywhere ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host;
-  return `${config.tls ? 'https' : 'http'}://${name}:${port}`;
+  return `${config.tls ? 'https' : 'http'}://${urlHost(host)}:${port}`;
 }

@@ -23,3 +23,9 @@ export function adminListen({
   const { port } = parseListen(listen);
   return { host: '127.0.0.1', port: port === 0 || port === 65_535 ? 0 : port + 1 };
 }
+
+/** An address listened on, as clients on this machine can write it in a URL. */
+export function urlHost(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
+  return host.includes(':') ? `[${host}]` : host;
+}
