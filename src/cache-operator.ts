@@ -7,7 +7,7 @@ import { type WarmObject, type WarmState, warm } from './cache/warm.ts';
 import { type Generation, OPERATOR } from './generation.ts';
 import { poolBuckets } from './route/pool.ts';
 import type { S3Request } from './s3/message.ts';
-import { resolveOperation } from './s3/operation.ts';
+import { ownRequest } from './s3/own-request.ts';
 import { Query } from './s3/query.ts';
 import { decodeUri } from './s3/uri.ts';
 import { childText, parseXml } from './s3/xml.ts';
@@ -149,24 +149,5 @@ async function* listPages(
 }
 
 function operatorRequest(bucket: string, key: string | undefined, query: Query, signal: AbortSignal): S3Request {
-  const headers = new Map([['host', 'localhost']]);
-  return {
-    id: 'WARM',
-    method: 'GET',
-    operation: resolveOperation({ method: 'GET', bucket, key, query, headers }),
-    bucket,
-    key,
-    rawPath: '/',
-    addressing: 'path',
-    query,
-    headers,
-    scheme: 'http',
-    peer: '',
-    identity: OPERATOR,
-    body: null,
-    bodyLength: 0,
-    bodyChecksum: () => undefined,
-    signal,
-    notes: new Map(),
-  };
+  return ownRequest({ id: 'WARM', method: 'GET', bucket, key, query, identity: OPERATOR, signal });
 }

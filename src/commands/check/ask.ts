@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
 import { S3Error } from '../../s3/error.ts';
 import { AnswerFailure, TransportFailure } from '../../s3/failure.ts';
-import { headersOf } from '../../s3/headers.ts';
 import type { Handler, S3Request } from '../../s3/message.ts';
-import { resolveOperation } from '../../s3/operation.ts';
+import { ownRequest } from '../../s3/own-request.ts';
 import { Query } from '../../s3/query.ts';
 import { encodeKey } from '../../s3/uri.ts';
 import { readBody } from '../../upstream/body.ts';
@@ -44,34 +43,21 @@ export function askOf(handler: Handler, bucket: string | undefined): Ask {
 
 function requestOf({ method, key, query, source, headers, body }: Question, bucket: string | undefined): S3Request {
   const bytes = body === undefined ? null : Buffer.from(body);
-  const target = {
+  return ownRequest({
+    id: 'check',
     method,
     bucket,
     key,
     query: Query.parse(query ?? ''),
-    headers: headersOf({
-      host: 'localhost',
+    headers: {
       // Deletions of many keys must have it.
       'content-md5': bytes === null ? undefined : createHash('md5').update(bytes).digest('base64'),
       'x-amz-copy-source': source === undefined ? undefined : `/${bucket}/${encodeKey(source)}`,
       ...headers,
-    }),
-  };
-  return {
-    ...target,
-    id: 'check',
-    operation: resolveOperation(target),
-    rawPath: '/',
-    addressing: 'path',
-    scheme: 'http',
-    peer: '',
-    identity: undefined,
+    },
     body: bytes,
-    bodyLength: bytes?.byteLength ?? 0,
-    bodyChecksum: () => undefined,
     signal: AbortSignal.timeout(QUESTION_MS),
-    notes: new Map(),
-  };
+  });
 }
 
 /** What an error says to the one who runs a check: the storage's own code, or what failed on the way. */
