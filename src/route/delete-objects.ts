@@ -5,6 +5,7 @@ import { buildXml, childText, parseXml, type XmlElement, type XmlNode } from '..
 import type { Target } from './catalog.ts';
 import { readAnswer, readBody, withDocument, xmlAnswer } from './document.ts';
 import { messageOf } from './error-document.ts';
+import { storageKey } from './mapping.ts';
 
 /**
  * One document may name more keys than S3's 1,000: Zadig's clean-up joins those of many tasks into one. It is split
@@ -27,9 +28,9 @@ export interface DeleteObjectsRules {
 }
 
 /**
- * Answers DeleteObjects. Keys that the caller may not delete are answered with AccessDenied, each for itself, and
- * never reach a storage. Consumes the body.
- * @throws S3Error MalformedXML, MaxMessageLengthExceeded, KeyTooLongError; what the storage says to a single document
+ * Answers DeleteObjects. Keys that the caller may not delete are answered with AccessDenied, those that are too long
+ * with KeyTooLongError, each for itself, and never reach a storage. Consumes the body.
+ * @throws S3Error MalformedXML, MaxMessageLengthExceeded; what the storage says to a single document
  */
 export async function deleteObjects(request: S3Request, rules: DeleteObjectsRules): Promise<S3Response> {
   const document = await readBody(request.body, MAX_DOCUMENT_BYTES, 'MaxMessageLengthExceeded');
@@ -40,6 +41,11 @@ export async function deleteObjects(request: S3Request, rules: DeleteObjectsRule
     const targets = rules.targetsOf(object.key);
     if (!rules.mayDelete(object.key)) {
       answers.set(object.id, errorEntry(object, 'AccessDenied'));
+      continue;
+    }
+    const fault = keyFault(object.key, targets);
+    if (fault !== undefined) {
+      answers.set(object.id, errorEntry(object, fault));
       continue;
     }
     for (const target of targets) {
@@ -75,9 +81,10 @@ interface ObjectToDelete {
 
 function parseDelete(document: Uint8Array): { objects: ObjectToDelete[]; isQuiet: boolean } {
   const root = parseXml(document, 'Delete');
-  const quiet = childText(root, 'Quiet')?.trim();
+  const quiet = childText(root, 'Quiet')?.trim().toLowerCase() ?? 'false';
   const objects = root.children.filter(({ name }) => name === 'Object').map(parseObject);
   if (objects.length === 0 || objects.length > MAX_KEYS) throw new S3Error('MalformedXML');
+  if (quiet !== 'true' && quiet !== 'false') throw new S3Error('MalformedXML');
   return { objects, isQuiet: quiet === 'true' };
 }
 
@@ -87,10 +94,21 @@ const OBJECT_FIELDS = ['Key', 'VersionId', 'ETag', 'LastModifiedTime', 'Size'] a
 function parseObject(element: XmlElement): ObjectToDelete {
   const key = childText(element, 'Key');
   if (key === undefined || key === '') throw new S3Error('MalformedXML');
-  checkKey(key);
   const versionId = childText(element, 'VersionId');
   const fields = OBJECT_FIELDS.map((name): XmlNode => [name, childText(element, name)]);
   return { id: idOf(key, versionId), key, versionId, element: ['Object', fields] };
+}
+
+/** Why no storage is asked for a key: S3 does not have it, or the storage's prefix makes it too long. */
+function keyFault(key: string, targets: readonly Target[]): S3ErrorCode | undefined {
+  try {
+    checkKey(key);
+    for (const target of targets) storageKey(key, target);
+    return undefined;
+  } catch (error) {
+    if (error instanceof S3Error) return error.code;
+    throw error;
+  }
 }
 
 function idOf(key: string, versionId: string | undefined): string {

@@ -43,7 +43,9 @@ async function answered(response: Promise<S3Response>, target: Target): Promise<
 async function toStorage(request: S3Request, mapping: Mapping): Promise<S3Request> {
   const { target, source } = mapping;
   if (request.operation === 'Unknown') {
-    if (isRewritten(target)) throw new S3Error('NotImplemented');
+    // Without a query there is no sub-resource that we might fail to know.
+    const code = request.query.parameters.length > 0 ? 'NotImplemented' : 'MethodNotAllowed';
+    if (isRewritten(target)) throw new S3Error(code, { detail: { Method: request.method } });
     return request;
   }
   const places = KEY_PLACES[request.operation];
@@ -75,7 +77,8 @@ function toStorageQuery(request: S3Request, places: KeyPlaces, mapping: Mapping)
   }
   if (target.prefix === '' || places.skip === undefined) return query;
   query = query.with('prefix', storageKey(request.query.get('prefix') ?? '', target));
-  const isFirstPage = !query.has('continuation-token') && (query.get(places.skip) ?? '') === '';
+  const isFirstPage =
+    !query.has('continuation-token') && !query.has('version-id-marker') && (query.get(places.skip) ?? '') === '';
   return isFirstPage && storagePrefix(request, target) === target.prefix
     ? query.with(places.skip, target.prefix)
     : query;

@@ -166,6 +166,26 @@ t.test('S10 a key that the prefix makes too long is refused, and the limit does 
   t.equal(backend.seen.length, 1);
 });
 
+t.test('S10 of many keys to delete, one that the prefix makes too long fails by itself', async (t) => {
+  const { backend, input } = setup();
+  const ci = routed(input).as('ci');
+  backend.put(REAL, `${PREFIX}gone`);
+  const body = deleteDocument(['gone', 'k'.repeat(1025 - PREFIX.length), 'k'.repeat(1025)]);
+  const answer = await ci({ method: 'POST', bucket: 'cache', query: 'delete', body });
+  t.equal(answer.status, 200);
+  t.same(texts(answer.text, 'Code'), ['KeyTooLongError', 'KeyTooLongError']);
+  t.notOk(backend.buckets.get(REAL)?.has(`${PREFIX}gone`));
+});
+
+t.test('a version marker without a key marker is the storage to judge, also behind a prefix', async (t) => {
+  const { backend, input } = setup();
+  const ci = routed(input).as('ci');
+  await ci({ method: 'GET', bucket: 'cache', query: 'versions&version-id-marker=null' });
+  t.notOk(backend.seen[0]?.query.has('key-marker'));
+  await ci({ method: 'GET', bucket: 'cache', query: 'versions' });
+  t.equal(backend.seen[1]?.query.get('key-marker'), PREFIX);
+});
+
 t.test('S25 S28 tokens of one tenant, bucket or key are useless elsewhere', async (t) => {
   const { backend, input } = setup();
   const router = routed(input);
@@ -293,6 +313,7 @@ t.test('an unknown operation is refused where names differ, and passes where the
     t.equal((await ci({ method: 'GET', bucket, query: 'replication' })).code, 'NotImplemented');
   }
   t.equal((await ci({ method: 'GET', bucket: 'cache', query: 'lifecycle' })).code, 'NotImplemented');
+  t.equal((await ci({ method: 'POST', bucket: 'cache', key: 'k' })).code, 'MethodNotAllowed');
   t.equal(backend.seen.length, 0);
   await ci({ method: 'GET', bucket: 'plain', query: 'inventory' });
   t.equal(backend.seen.length, 1);
