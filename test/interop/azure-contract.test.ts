@@ -1,34 +1,43 @@
-import { createSecretKey } from 'node:crypto';
-import t, { type Test } from 'tap';
-import { buildCatalog } from '../../src/route/catalog.ts';
-import { route } from '../../src/route/router.ts';
-import type { Handler } from '../../src/s3/message.ts';
+import t from 'tap';
 import { serve } from '../../src/store/serve.ts';
 import { handlerContract } from '../contract/object-store.ts';
+import { routedTraits } from '../contract/suite/traits.ts';
+import { azureConfig } from '../support/azure-gateway.ts';
 import { azuriteAccount, startAzurite, testAzureStore } from '../support/azurite.ts';
+import { configuredHandler } from '../support/configured-handler.ts';
 
-const azurite = await startAzurite();
-t.teardown(() => azurite.stop());
+/** Listings take half a minute on Azurite. */
+const timeout = 10 * 60_000;
+t.setTimeout(3 * timeout);
 
-const start = async (t: Test): Promise<Handler> => serve(testAzureStore(t, azuriteAccount(azurite)).store);
+const PREFIX = 'team ü/';
+/** Every bucket that the suite writes into, but for those that it makes in order to remove them. */
+const BUCKETS = ['objects', 'keys', 'reads', 'writes', 'deletion', 'multipart', 'uploads', 'checksums'];
 
-/** The same behind a prefix, which the routing puts before every key. */
-async function startPrefixed(t: Test): Promise<Handler> {
-  const storage = {
-    name: 'azure',
-    handler: await start(t),
-    prefix: 'team ü/',
-    default: true,
-    projects: 'all' as const,
-    dotSegments: 'allow' as const,
-    tokenKey: createSecretKey(Buffer.from('a secret of the tests')),
-  };
-  return route(buildCatalog({ credentials: [{ name: 'test', accessKey: 'LOCAL' }], storages: [storage], buckets: [] }));
-}
+await t.test('listings', { timeout }, async (t) => {
+  const azurite = await startAzurite();
+  t.teardown(() => azurite.stop());
+  const start = async () => serve(testAzureStore(t, azuriteAccount(azurite)).store);
+  await handlerContract(t, start, { parts: ['listing'] });
+});
 
-await t.test('listings', async (t) => handlerContract(t, start, { parts: ['listing'] }));
+await t.test('behind the prefix of a storage', { timeout }, async (t) => {
+  const azurite = await startAzurite();
+  t.teardown(() => azurite.stop());
+  const yaml = azureConfig(azurite, `, prefix: "${PREFIX}", dotSegments: allow`);
+  await handlerContract(t, (t) => configuredHandler(t, yaml), { traits: routedTraits(PREFIX) });
+});
 
-// The other parts ask for whole buckets, or for keys of 1,024 bytes, which are too long with a prefix.
-await t.test('behind a prefix', async (t) => {
-  await handlerContract(t, startPrefixed, { parts: ['reads', 'writes', 'multipart checksums'] });
+await t.test('behind entries of the configuration with a prefix, all in one container', { timeout }, async (t) => {
+  const azurite = await startAzurite();
+  t.teardown(() => azurite.stop());
+  const entries = BUCKETS.map(
+    (name) => `  - { name: ${name}, storage: azure, bucket: shared, prefix: "${PREFIX}${name}/" }\n`,
+  );
+  const yaml = `${azureConfig(azurite, ', dotSegments: allow')}buckets:\n${entries.join('')}`;
+  // Each part has one bucket at least with a name as long as this.
+  for (const part of ['objects', 'reads', 'writes', 'deletion', 'multipart', 'multipart checksums'] as const) {
+    const traits = routedTraits(`${PREFIX}${part.split(' ').at(-1)}/`, false);
+    await handlerContract(t, (t) => configuredHandler(t, yaml), { parts: [part], traits });
+  }
 });

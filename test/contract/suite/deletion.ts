@@ -1,11 +1,12 @@
 import type { Test } from 'tap';
 import { childText, escapeXml } from '../../../src/s3/xml.ts';
 import { type Call, childrenOf, document, md5 } from './client.ts';
+import type { Traits } from './traits.ts';
 
 const bucket = 'deletion';
 const DIGEST = { 'content-md5': 'checked before' };
 
-export async function deletionContract(t: Test, call: Call): Promise<void> {
+export async function deletionContract(t: Test, call: Call, { deletion, longestKey }: Traits): Promise<void> {
   await call({ method: 'PUT', bucket });
   const put = (key: string) => call({ method: 'PUT', bucket, key, body: 'x' });
   const status = async (key: string) => (await call({ method: 'HEAD', bucket, key })).status;
@@ -40,10 +41,10 @@ export async function deletionContract(t: Test, call: Call): Promise<void> {
     await put('gone');
     const body =
       '<Delete><Object><Key>safe</Key><VersionId>9</VersionId></Object><Object><Key>gone</Key></Object>' +
-      `<Object><Key>${'k'.repeat(1025)}</Key></Object><Object><Key>safe</Key><ETag>"0"</ETag></Object></Delete>`;
+      `<Object><Key>${'k'.repeat(longestKey + 1)}</Key></Object><Object><Key>safe</Key><ETag>"0"</ETag></Object></Delete>`;
     const answer = document(await remove(body));
     const codes = childrenOf(answer, 'Error').map((entry) => childText(entry, 'Code'));
-    t.same(codes, ['NoSuchVersion', 'KeyTooLongError', 'PreconditionFailed']);
+    t.same([...codes].sort(), ['KeyTooLongError', 'NoSuchVersion', 'PreconditionFailed']);
     t.same([await status('safe'), await status('gone')], [200, 404]);
     const etag = md5(Buffer.from('x'));
     await remove(`<Delete><Object><Key>safe</Key><ETag>${etag}</ETag></Object></Delete>`);
@@ -63,13 +64,15 @@ export async function deletionContract(t: Test, call: Call): Promise<void> {
       '<Delete><Object><Key>kept<!-- x --></Key></Object></Delete>',
       '<Other><Object><Key>kept</Key></Object></Other>',
       '<Delete></Delete>',
-      objects(['kept', ...Array.from({ length: 1000 }, (_, n) => `k${n}`)]),
+      objects(['kept', ...Array.from({ length: deletion.keys }, (_, n) => `k${n}`)]),
     ];
     for (const body of bad) t.equal((await remove(body)).code, 'MalformedXML', body.slice(0, 60));
-    const long = objects(['kept']).padEnd(1024 * 1024 + 1, ' ');
+    const long = objects(['kept']).padEnd(deletion.bytes + 1, ' ');
     t.equal((await remove(long)).code, 'MaxMessageLengthExceeded');
-    t.equal((await remove('')).code, 'MissingRequestBodyError');
-    t.equal((await remove(objects(['kept']), {})).code, 'InvalidRequest', 'without a digest');
+    t.match((await remove('')).code, /^(MissingRequestBodyError|MalformedXML)$/);
+    if (deletion.wantsDigest) {
+      t.equal((await remove(objects(['kept']), {})).code, 'InvalidRequest', 'without a digest');
+    }
     t.equal(await status('kept'), 200);
     const keys = Array.from({ length: 999 }, (_, n) => `k${n}`);
     t.equal((await remove(objects(['kept', ...keys]))).status, 200, 'a thousand is allowed');
