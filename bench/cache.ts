@@ -13,6 +13,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { createChunkPool } from '../src/cache/chunk-pool.ts';
 import { createJournal, type JournalEntry } from '../src/cache/disk-journal.ts';
 import { openDiskStore } from '../src/cache/disk-store.ts';
 import { startFaultProxy } from '../test/support/fault-proxy.ts';
@@ -122,6 +123,7 @@ async function million(): Promise<void> {
     path,
     size: 2 ** 50,
     minFree: 0,
+    chunks: createChunkPool(2 ** 20),
     now: Date.now,
     log: { warn: () => undefined, info: () => undefined },
     onEvicted: () => undefined,

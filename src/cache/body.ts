@@ -1,12 +1,15 @@
 import { Readable } from 'node:stream';
+import type { Lender, LendingBody } from '../s3/lending.ts';
 import type { ByteRange } from '../s3/range.ts';
-import { BLOCK_BYTES, type Content } from './content.ts';
+import { BLOCK_BYTES } from './content.ts';
 import type { Fill } from './fill.ts';
 
 /** Where bytes of one version come from. */
 export interface Source {
   /** Bytes from `position` on, at least one and none beyond `end`, which is included. @throws Error */
   read(position: number, end: number): Promise<Uint8Array>;
+  /** From now on what is read may be in memory that the lender wants back; undefined where it never is. */
+  lend?(): Lender;
   close(): void;
 }
 
@@ -21,46 +24,51 @@ export interface BodyOptions {
   readonly onFailure: (error: unknown) => void;
 }
 
-/** A kept version's bytes. */
-export function contentSource(content: Content): Source {
-  return {
-    read: async (position, end) => {
-      const index = Math.floor(position / BLOCK_BYTES);
-      const start = index * BLOCK_BYTES;
-      const block = await content.read(index);
-      return position === start && end + 1 >= start + block.length
-        ? block
-        : block.subarray(position - start, end + 1 - start);
-    },
-    close: () => content.close(),
-  };
-}
+/** So much goes to every reader of a fill before any gets more: a hundred begin within milliseconds of each other. */
+const FIRST_BYTES = 64 * 1024;
 
 /** The bytes of a fill, as they come. It is held until `close`; undefined when it is over already. */
 export function fillSource(fill: Fill): Source | undefined {
   if (!fill.hold()) return undefined;
-  return { read: (position, end) => fill.read(position, end), close: () => fill.release() };
+  let most = FIRST_BYTES;
+  return {
+    read: (position, end) => {
+      const last = Math.min(end, position + most - 1);
+      most = BLOCK_BYTES;
+      return fill.read(position, last);
+    },
+    close: () => fill.release(),
+  };
 }
+
+const NO_LENDER: Lender = { giveBack: () => undefined, abandon: () => undefined };
 
 /**
  * The body of an answer out of the cache. What the cache cannot give - a damaged file, a disk that fails, a fill that
  * broke off - comes from the storage, from the byte where it is missing. Only when that fails too does the body fail:
  * it never just ends.
  */
-export class CachedBody extends Readable {
+export class CachedBody extends Readable implements LendingBody {
   readonly #options: BodyOptions;
   readonly #end: number;
   #position: number;
   #head: Uint8Array | undefined;
   #rest: Readable | undefined;
   #isClosed = false;
+  #lender = NO_LENDER;
 
   constructor(options: BodyOptions) {
-    super({ highWaterMark: BLOCK_BYTES });
+    // Nothing lies here: the source reads ahead where that helps, and many slow readers would hold a block each.
+    super({ highWaterMark: 0 });
     this.#options = options;
     this.#position = options.range.start;
     this.#end = options.range.end;
     this.#head = options.head;
+  }
+
+  lend(): Lender {
+    this.#lender = this.#options.source.lend?.() ?? NO_LENDER;
+    return this.#lender;
   }
 
   override _read(): void {
@@ -91,7 +99,10 @@ export class CachedBody extends Readable {
   }
 
   #deliver(bytes: Uint8Array): void {
-    if (this.destroyed) return;
+    if (this.destroyed) {
+      this.#lender.giveBack(bytes);
+      return;
+    }
     this.#position += bytes.length;
     this.push(bytes);
     if (this.#position <= this.#end) return;

@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Layer } from '../s3/message.ts';
 import { type Breaker, createBreaker } from './breaker.ts';
+import { createChunkPool } from './chunk-pool.ts';
 import { openDiskStore } from './disk-store.ts';
 import { createKeyStates } from './key-state.ts';
 import { type CachePlace, cacheLayer } from './layer.ts';
@@ -48,6 +49,8 @@ const SMALL_BYTES = 2 ** 20;
 /** An object that was not for the cache is tried again after this. */
 const UNCACHEABLE_MS = 60_000;
 const MAX_ABSENT = 100_000;
+/** Memory for bytes on their way from disk to clients; beside what is configured. */
+const CHUNK_BYTES = 24 * 2 ** 20;
 
 export async function openCache(options: CacheOptions): Promise<Cache> {
   const { log } = options;
@@ -62,7 +65,14 @@ export async function openCache(options: CacheOptions): Promise<Cache> {
   const memory = createMemoryStore({ size: options.memory, largest, now, onEvicted });
   const disk =
     options.disk &&
-    (await openDiskStore({ ...options.disk, now, log, onEvicted, onError: () => recorder.count('diskErrors') }));
+    (await openDiskStore({
+      ...options.disk,
+      chunks: createChunkPool(CHUNK_BYTES),
+      now,
+      log,
+      onEvicted,
+      onError: () => recorder.count('diskErrors'),
+    }));
   const store =
     disk === undefined ? memory : createTieredStore({ memory, disk, small: Math.min(SMALL_BYTES, largest) });
   const shared: Shared = {

@@ -4,7 +4,7 @@ import { type FileHandle, open, rename, unlink } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { BLOCK_BYTES, blockCount, blockLength } from './content.ts';
 import { readAt, writeAt } from './disk-content.ts';
-import { encodeTrailer, type Trailer } from './disk-file.ts';
+import { encodeTrailer } from './disk-file.ts';
 import { type DiskFolder, isCode } from './disk-folder.ts';
 import type { DiskEntry } from './disk-lru.ts';
 import { type ObjectName, objectId, versionId } from './identity.ts';
@@ -21,7 +21,7 @@ export interface DiskDraftOptions {
   readonly now: () => number;
   readonly onError: (error: unknown) => void;
   /** Puts what is whole and in its place into the index. */
-  readonly onKept: (entry: DiskEntry, trailer: Trailer) => void;
+  readonly onKept: (entry: DiskEntry) => void;
   /** Told once, with what is left to do. */
   readonly onClosed: (remove: () => Promise<void>) => void;
 }
@@ -38,8 +38,7 @@ export function openDiskDraft(name: ObjectName, size: number, options: DiskDraft
   let isClosed = false;
 
   const keepEntry = async (kept: KeepOptions): Promise<DiskEntry | undefined> => {
-    const trailer = { name, description: kept.description, checksums };
-    await writeAt(await file, size, encodeTrailer(trailer));
+    await writeAt(await file, size, encodeTrailer({ name, description: kept.description, checksums }));
     const id = objectId(name);
     const own = versionId(kept.description.etag, size) + randomBytes(4).toString('hex');
     await moveIn(path, folder.pathOf(id, own), folder);
@@ -50,7 +49,7 @@ export function openDiskDraft(name: ObjectName, size: number, options: DiskDraft
     }
     const at = now();
     const entry: DiskEntry = { ...newStored(name, kept, at), file: own, usedAt: at };
-    options.onKept(entry, trailer);
+    options.onKept(entry);
     return entry;
   };
   const guarded = async <T>(work: Promise<T>): Promise<T> => {

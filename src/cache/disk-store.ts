@@ -1,14 +1,14 @@
 import { statfs, unlink } from 'node:fs/promises';
-import { LRUCache } from 'lru-cache';
+import type { ChunkPool } from './chunk-pool.ts';
 import { isSameVersion } from './description.ts';
-import { fileContent, openFile, readTrailer } from './disk-content.ts';
+import { type CheckedFiles, createCheckedFiles } from './disk-checked.ts';
+import { fileContent, openFile } from './disk-content.ts';
 import { type DiskDraft, openDiskDraft } from './disk-draft.ts';
-import type { Trailer } from './disk-file.ts';
 import { type DiskFolder, isCode, openDiskFolder } from './disk-folder.ts';
-import { createJournal, type Journal, type JournalEntry, readJournal } from './disk-journal.ts';
+import { createJournal, type Journal, readJournal } from './disk-journal.ts';
 import { type DiskEntry, DiskLru, spaceOf } from './disk-lru.ts';
 import { repairIndex } from './disk-repair.ts';
-import { type ObjectName, objectId } from './identity.ts';
+import type { ObjectName } from './identity.ts';
 import type { CacheLog } from './shared.ts';
 import type { CacheStore, Opened, Stored } from './store.ts';
 
@@ -18,6 +18,8 @@ export interface DiskStoreOptions {
   readonly size: number;
   /** Bytes of the file system that are left free. */
   readonly minFree: number;
+  /** Memory for what is read. */
+  readonly chunks: ChunkPool;
   readonly now: () => number;
   readonly log: CacheLog;
   readonly onEvicted: (entry: DiskEntry) => void;
@@ -41,8 +43,6 @@ const STATFS_MS = 1_000;
 const LARGEST_SHARE = 0.25;
 /** Uses are written down no more often than this for each file. */
 const TOUCH_MS = 600_000;
-const TRAILER_BYTES = 32 * 2 ** 20;
-
 /**
  * Keeps versions in files of a folder, up to a size, and leaves a part of the file system free. A failing disk is never a
  * client's trouble: then nothing new is kept for a while.
@@ -60,10 +60,7 @@ class FileStore implements DiskStore {
   readonly #folder: DiskFolder;
   readonly #journal: Journal;
   readonly #lru = new DiskLru();
-  readonly #trailers = new LRUCache<string, Trailer>({
-    maxSize: TRAILER_BYTES,
-    sizeCalculation: ({ checksums }) => 1024 + checksums.byteLength,
-  });
+  readonly #checked: CheckedFiles;
   /** Files go one after the other: many at once are slower, and hold up reads. */
   #removals = Promise.resolve();
   #repair: Promise<void> = Promise.resolve();
@@ -75,6 +72,7 @@ class FileStore implements DiskStore {
   constructor(options: DiskStoreOptions, folder: DiskFolder) {
     this.#options = options;
     this.#folder = folder;
+    this.#checked = createCheckedFiles(options.now);
     this.#journal = createJournal(folder.journal, (error) => this.#restore(error));
   }
 
@@ -138,11 +136,10 @@ class FileStore implements DiskStore {
     try {
       const file = await openFile(this.#folder.pathOf(entry.id, entry.file));
       try {
-        const trailer = this.#trailers.get(entry.file) ?? (await readTrailer(file));
-        if (trailer === undefined || !isOf(trailer, entry)) throw new Error('the file is not the one it should be');
-        this.#trailers.set(entry.file, trailer);
+        const checked = await this.#checked.of(file, entry, entry.file);
+        const { description } = checked.trailer;
         this.#use(entry);
-        return { stored: entry, description: trailer.description, tier: 'disk', content: fileContent(file, trailer) };
+        return { stored: entry, description, tier: 'disk', content: fileContent(file, checked, this.#options.chunks) };
       } catch (error) {
         await file.close();
         throw error;
@@ -164,10 +161,7 @@ class FileStore implements DiskStore {
       folder: this.#folder,
       now: this.#options.now,
       onError: (error) => this.#fail(error),
-      onKept: (entry, trailer) => {
-        this.#put(entry);
-        this.#trailers.set(entry.file, trailer);
-      },
+      onKept: (entry) => this.#put(entry),
       onClosed: (remove) => {
         this.#reserved -= space;
         this.#removals = this.#removals.then(remove).catch((error: unknown) => this.#fail(error));
@@ -223,7 +217,7 @@ class FileStore implements DiskStore {
   /** Not found from this moment on; resolves when the file is gone. */
   #remove(entry: DiskEntry): Promise<void> {
     if (!this.#lru.remove(entry)) return Promise.resolve();
-    this.#trailers.delete(entry.file);
+    this.#checked.forget(entry.file);
     this.#journal.drop(entry.id);
     return unlink(this.#folder.pathOf(entry.id, entry.file)).catch((error: unknown) => {
       if (!isCode(error, 'ENOENT')) this.#fail(error);
@@ -245,7 +239,7 @@ class FileStore implements DiskStore {
     this.#options.onEvicted(victim);
     const path = this.#folder.pathOf(victim.id, victim.file);
     this.#lru.remove(victim);
-    this.#trailers.delete(victim.file);
+    this.#checked.forget(victim.file);
     this.#journal.drop(victim.id);
     this.#removals = this.#removals
       .then(() => unlink(path))
@@ -292,8 +286,4 @@ class FileStore implements DiskStore {
     this.#asideUntil = this.#options.now() + ASIDE_MS;
     if (isCode(err, 'ENOSPC', 'EDQUOT')) for (let count = this.#lru.count / 10; count > 0; count--) this.#evict();
   }
-}
-
-function isOf({ name, description }: Trailer, entry: JournalEntry): boolean {
-  return objectId(name) === entry.id && description.etag === entry.etag && description.size === entry.size;
 }

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { blockCount } from './content.ts';
+import { BLOCK_BYTES, blockCount } from './content.ts';
 import { type Description, isSameVersion } from './description.ts';
 import { type ObjectName, objectId } from './identity.ts';
 import type { CacheStore, Draft, KeepOptions, Opened, Stored } from './store.ts';
@@ -143,10 +143,14 @@ export function opened({ stored, description, blocks }: Held): Opened {
     description,
     tier: 'memory',
     content: {
-      read: async (index) => {
+      read: async (position, end) => {
+        const index = Math.floor(position / BLOCK_BYTES);
+        const start = index * BLOCK_BYTES;
         const block = blocks[index];
         if (block === undefined) throw new Error(`no block ${index}`);
-        return block;
+        return position === start && end + 1 >= start + block.length
+          ? block
+          : block.subarray(position - start, end + 1 - start);
       },
       close: () => undefined,
     },

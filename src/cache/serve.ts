@@ -1,8 +1,9 @@
 import type { Readable } from 'node:stream';
 import type { S3Response } from '../s3/message.ts';
 import { answerHead, type CacheResult } from './answer.ts';
-import { CachedBody, contentSource, fillSource, type Source } from './body.ts';
+import { CachedBody, fillSource, type Source } from './body.ts';
 import { BLOCK_BYTES } from './content.ts';
+import { contentSource } from './content-source.ts';
 import { type Description, isSameVersion, type VersionMark } from './description.ts';
 import type { Fill } from './fill.ts';
 import type { Origin } from './origin.ts';

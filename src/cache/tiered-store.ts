@@ -1,4 +1,4 @@
-import { blockCount } from './content.ts';
+import { blockCount, readBlock } from './content.ts';
 import type { DiskStore } from './disk-store.ts';
 import { type ObjectName, objectId } from './identity.ts';
 import { type MemoryStore, opened } from './memory-store.ts';
@@ -72,7 +72,8 @@ export function createTieredStore({ memory, disk, small }: TieredStoreOptions): 
   async function promote({ content, description, stored }: Opened): Promise<Opened> {
     try {
       const blocks: Uint8Array[] = [];
-      for (let index = 0; index < blockCount(stored.size); index++) blocks.push(await content.read(index));
+      for (let index = 0; index < blockCount(stored.size); index++)
+        blocks.push(await readBlock(content, stored.size, index));
       const held = { stored, description, blocks };
       if (disk.find(stored.id) === stored) memory.adopt(held);
       return { ...opened(held), tier: 'disk' };

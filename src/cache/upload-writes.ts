@@ -3,7 +3,7 @@ import { S3Error } from '../s3/error.ts';
 import { unquoteEtag } from '../s3/etag.ts';
 import type { Body, Handler, S3Request, S3Response } from '../s3/message.ts';
 import { childText, parseXml } from '../s3/xml.ts';
-import { BLOCK_BYTES } from './content.ts';
+import { BLOCK_BYTES, readBlock } from './content.ts';
 import { readDocument } from './document.ts';
 import type { ObjectName } from './identity.ts';
 import { md5Of } from './integrity.ts';
@@ -230,7 +230,7 @@ function keep(write: ObjectWrite, { state }: Write, product: Product, shared: Sh
 /** Copies a version's bytes; whether they are those that the storage's ETag of the copy names. */
 async function copyContent({ content, description }: Opened, draft: Draft, etag: string): Promise<boolean> {
   const { size } = description;
-  await concatenate([{ size, read: (index) => content.read(index) }], draft);
+  await concatenate([{ size, read: (index) => readBlock(content, size, index) }], draft);
   // The source may have been overwritten behind our back just before: then the copy is of something else.
   return etag === description.etag || etag.toLowerCase() === (await md5Of(size, draft));
 }

@@ -1,5 +1,18 @@
 import { constants } from 'node:fs';
-import { access, chmod, cp, lstat, mkdir, readdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import {
+  access,
+  chmod,
+  cp,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rm,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
 import { cached, send } from '../../support/cached.ts';
@@ -106,6 +119,24 @@ for (const [name, damage] of Object.entries(DAMAGES)) {
     t.equal((await send(handler, { key: 'key' })).result, 'revalidated', 'it was fetched anew');
   });
 }
+
+t.test('R42 a file that was read and found right is checked again when it was touched', async (t) => {
+  const path = diskFolder(t);
+  const { vendor, handler, cache } = await cached(t, { disk: { path, size, minFree: 0 } });
+  const bytes = generatedBytes(LARGE, 1);
+  vendor.put('key', bytes);
+  for (let round = 0; round < 3; round++) {
+    t.ok((await send(handler, { key: 'key' })).bytes.equals(bytes));
+    await cache.idle();
+  }
+  const [place = ''] = await filesOf(path);
+  const file = await open(place, 'r+');
+  await file.write(Buffer.of((bytes[LARGE - 10] ?? 0) ^ 1), 0, 1, LARGE - 10);
+  await file.close();
+  const ranges = { range: `bytes=${LARGE - 20}-${LARGE - 1}` };
+  t.ok((await send(handler, { key: 'key', headers: ranges })).bytes.equals(bytes.subarray(LARGE - 20)));
+  t.equal(cache.stats().counters.damaged, 1);
+});
 
 t.test('K24 after a crash all that was kept is asked about once, and sizes are right', async (t) => {
   const folder = diskFolder(t);
