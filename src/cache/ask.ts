@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { S3Error } from '../s3/error.ts';
 import type { S3Response } from '../s3/message.ts';
 import {
@@ -19,17 +20,19 @@ import type { Draft } from './store.ts';
 /**
  * Finds out which version is the current one, together with all who want to know. A request uses only an answer that was
  * asked for after it came: an older one may show what was overwritten before. So one question is under way, and one more
- * waits for all that came since.
+ * waits for all that came since. Each waits a turn of the event loop as well: requests that have arrived together are
+ * heard before, and need one question.
  */
 export function ask(state: KeyState, call: Call, origin: Origin, shared: Shared): Promise<Outcome> {
-  if (state.next !== undefined) return state.next;
-  if (state.asking === undefined) return begin(state, call, origin, shared);
-  const next = state.asking.then(
-    () => begin(state, call, origin, shared),
-    () => begin(state, call, origin, shared),
-  );
+  if (state.next !== undefined) return state.next.then(asJoined);
+  const next = (state.asking ?? Promise.resolve()).then(turn, turn).then(() => begin(state, call, origin, shared));
   state.next = next;
   return next;
+}
+
+/** What the question gave to those who did not cause it: its fill is nobody's but the first one's miss. */
+function asJoined(outcome: Outcome): Outcome {
+  return outcome.kind === 'fill' ? { ...outcome, isNew: false } : outcome;
 }
 
 function begin(state: KeyState, call: Call, origin: Origin, shared: Shared): Promise<Outcome> {
@@ -72,7 +75,7 @@ async function askNow(state: KeyState, call: Call, origin: Origin, shared: Share
   }
   if (known !== undefined) recorder.count('revalidationsChanged');
   if (stored !== undefined) await store.drop(stored);
-  const fill = found && beginFill(response, found, { call, origin, shared });
+  const fill = found && beginFill(response, found, { state, call, origin, shared });
   if (fill === undefined) {
     dropBody(response.body);
     return { kind: 'uncacheable' };
@@ -102,6 +105,13 @@ async function answerOf(origin: Origin, known: VersionMark | undefined, { record
   return response.status !== 304 || isNotModified(response.headers, known) ? response : origin.get();
 }
 
+interface AskContext {
+  readonly state: KeyState;
+  readonly call: Call;
+  readonly origin: Origin;
+  readonly shared: Shared;
+}
+
 interface BegunFill {
   readonly fill: Fill;
   readonly draft: Draft;
@@ -111,7 +121,7 @@ interface BegunFill {
 function beginFill(
   response: S3Response,
   description: Description,
-  { call, origin, shared }: { readonly call: Call; readonly origin: Origin; readonly shared: Shared },
+  { state, call, origin, shared }: AskContext,
 ): BegunFill | undefined {
   if (!mayBeKept(description) || !shared.store.fits(description.size)) {
     shared.uncacheable.set(call.id, true);
@@ -125,6 +135,7 @@ function beginFill(
     draft,
     first: toStream(response.body),
     fetchRange: (start, end) => origin.range(description.etag, start, end),
+    isAwaited: () => state.next !== undefined || state.asking !== undefined,
     onBytes: (count) => shared.recorder.fetched(call.rule.label, count),
   });
   return { fill, draft };

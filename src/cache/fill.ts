@@ -1,7 +1,9 @@
 import type { Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { S3Error } from '../s3/error.ts';
-import { BLOCK_BYTES, blockCount, blockLength } from './content.ts';
+import { BLOCK_BYTES } from './content.ts';
 import type { Description } from './description.ts';
+import { FillBlocks } from './fill-blocks.ts';
 import { createSegments, SEGMENT_BYTES, type Segments } from './segments.ts';
 import type { Draft } from './store.ts';
 
@@ -15,6 +17,8 @@ export interface FillOptions {
    * Rejects with an S3Error below 500 when there is another version by now.
    */
   readonly fetchRange: (start: number, end: number) => Promise<Readable | undefined>;
+  /** Whether requests for the object wait to hear which version is the current one, and may want this. */
+  readonly isAwaited: () => boolean;
   /** Bytes that came from the storage, as they come. */
   readonly onBytes: (count: number) => void;
 }
@@ -29,11 +33,13 @@ const RETRIES = 2;
 /** A connection that brings nothing for so long is given up, in milliseconds. */
 const STALL_MS = 10_000;
 
-/** A block of which only the first bytes have come. */
-interface PartialBlock {
-  readonly bytes: Uint8Array;
-  filled: number;
-}
+/**
+ * A large object holds still at its first block while more readers come: node accepts one connection a turn of its event
+ * loop, and moving bytes at full speed makes turns long. In milliseconds: without a newcomer, and in all.
+ */
+const QUIET_MS = 6;
+const SETTLE_MS = 250;
+const LOOK_MS = 2;
 
 /**
  * The bytes of one version on their way from the storage. Any number of readers follow from any place, each at its own
@@ -46,9 +52,7 @@ export class Fill {
   readonly finished: Promise<void>;
   readonly #options: FillOptions;
   readonly #segments: Segments;
-  readonly #done: Uint8Array;
-  readonly #partials = new Map<number, PartialBlock>();
-  readonly #waiting = new Map<number, (() => void)[]>();
+  readonly #blocks: FillBlocks;
   readonly #streams = new Set<Readable>();
   readonly #extras = new Set<Promise<void>>();
   #failure: Error | undefined;
@@ -56,14 +60,17 @@ export class Fill {
   /** Where the first connection goes on next, so that nobody takes that from it; undefined when it has ended. */
   #leadNext: number | undefined = SEGMENT_BYTES;
   #holders = 1;
+  #joined = 0;
+  readonly #settled: Promise<void>;
 
   constructor(options: FillOptions) {
     const { size } = options.description;
     this.#options = options;
     this.description = options.description;
-    this.#done = new Uint8Array(blockCount(size));
+    this.#blocks = new FillBlocks(size, options.draft);
     this.#segments = createSegments(size, CONNECTIONS);
     this.#hasRanges = size >= PARALLEL_BYTES;
+    this.#settled = this.#hasRanges ? this.#settle() : Promise.resolve();
     this.finished = this.#run();
     this.finished.catch(() => undefined);
   }
@@ -73,22 +80,13 @@ export class Fill {
    * @throws Error when they will not come
    */
   async read(position: number, end: number): Promise<Uint8Array> {
-    const index = Math.floor(position / BLOCK_BYTES);
-    const from = position - index * BLOCK_BYTES;
-    const to = Math.min(BLOCK_BYTES, end + 1 - index * BLOCK_BYTES);
     for (;;) {
-      if (this.#done[index] === 1) return (await this.#options.draft.read(index)).subarray(from, to);
+      // Nothing may happen between looking and waiting.
+      const bytes = this.#blocks.read(position, end);
+      if (bytes !== undefined) return bytes;
       if (this.#failure !== undefined) throw this.#failure;
-      const partial = this.#partials.get(index);
-      if (partial !== undefined && partial.filled > from) {
-        return partial.bytes.subarray(from, Math.min(to, partial.filled));
-      }
       this.#fetchWanted(position);
-      await new Promise<void>((resolve) => {
-        const waiting = this.#waiting.get(index);
-        if (waiting === undefined) this.#waiting.set(index, [resolve]);
-        else waiting.push(resolve);
-      });
+      await this.#blocks.wait(position);
     }
   }
 
@@ -99,6 +97,7 @@ export class Fill {
   hold(): boolean {
     if (this.#holders === 0) return false;
     this.#holders++;
+    this.#joined++;
     return true;
   }
 
@@ -120,20 +119,31 @@ export class Fill {
     if (this.#failure !== undefined) return;
     this.#failure = error;
     for (const stream of this.#streams) stream.destroy();
-    for (const index of [...this.#waiting.keys()]) this.#wake(index);
+    this.#blocks.wakeAll();
   }
 
   async #run(): Promise<void> {
     try {
       const workers = this.#hasRanges ? CONNECTIONS - 1 : 0;
-      await Promise.all([this.#lead(), ...Array.from({ length: workers }, () => this.#work())]);
+      const others = this.#settled.then(() => Promise.all(Array.from({ length: workers }, () => this.#work())));
+      await Promise.all([this.#lead(), others]);
       await Promise.all(this.#extras);
       if (this.#failure !== undefined) throw this.#failure;
-      const missing = this.#done.indexOf(0);
+      const { missing } = this.#blocks;
       if (missing >= 0) throw new Error(`block ${missing} never came`);
     } catch (error) {
       this.abort(error instanceof Error ? error : new Error(String(error)));
       throw error;
+    }
+  }
+
+  /** Waits for those who come at about the same time. */
+  async #settle(): Promise<void> {
+    let joined = 0;
+    for (let quiet = 0, waited = 0; quiet < QUIET_MS && waited < SETTLE_MS; quiet += LOOK_MS, waited += LOOK_MS) {
+      await delay(LOOK_MS);
+      if (this.#joined !== joined || this.#options.isAwaited()) quiet = 0;
+      joined = this.#joined;
     }
   }
 
@@ -181,16 +191,14 @@ export class Fill {
   }
 
   #wanted(): number[] {
-    const starts = [...this.#waiting.keys()].map(
-      (index) => Math.floor((index * BLOCK_BYTES) / SEGMENT_BYTES) * SEGMENT_BYTES,
-    );
+    const starts = this.#blocks.wanted.map((position) => position - (position % SEGMENT_BYTES));
     return starts.filter((start) => start !== this.#leadNext);
   }
 
   /** Fetches what is missing of a claimed stretch. False when the storage turned out not to know ranges. */
   async #fetch(start: number, end: number): Promise<boolean> {
     for (let attempt = 0; ; attempt++) {
-      const from = this.#firstMissing(start, end);
+      const from = this.#blocks.firstMissing(start, end);
       if (from >= end || this.#failure !== undefined) return true;
       try {
         const stream = await this.#options.fetchRange(from, end - 1);
@@ -206,12 +214,6 @@ export class Fill {
     }
   }
 
-  #firstMissing(start: number, end: number): number {
-    let position = start;
-    while (position < end && this.#done[position / BLOCK_BYTES] === 1) position += BLOCK_BYTES;
-    return position;
-  }
-
   /** Puts a stream's bytes into blocks, until `end` or until `mayEnter` says no at the start of a segment. */
   async #receive(stream: Readable, start: number, end: number, mayEnter: (position: number) => boolean): Promise<void> {
     let position = start;
@@ -224,50 +226,25 @@ export class Fill {
           if (this.#failure !== undefined) throw this.#failure;
           if (position >= end) throw new Error('the storage sent more than it announced');
           if (position % SEGMENT_BYTES === 0 && !mayEnter(position)) return;
-          const taken = await this.#take(position, rest);
+          if (position === BLOCK_BYTES) await this.#settled;
+          const taken = await this.#blocks.put(position, rest);
+          this.#options.onBytes(taken);
           rest = rest.subarray(taken);
           position += taken;
         }
         stalled.refresh();
       }
     } catch (error) {
-      this.#partials.delete(Math.floor(position / BLOCK_BYTES));
+      this.#blocks.forget(position);
       throw error;
     } finally {
       clearTimeout(stalled);
       this.#streams.delete(stream);
     }
     if (position < end) {
-      this.#partials.delete(Math.floor(position / BLOCK_BYTES));
+      this.#blocks.forget(position);
       throw new Error(`the storage sent ${position - start} bytes of ${end - start}`);
     }
-  }
-
-  async #take(position: number, bytes: Uint8Array): Promise<number> {
-    const index = Math.floor(position / BLOCK_BYTES);
-    const length = blockLength(this.description.size, index);
-    let partial = this.#partials.get(index);
-    if (partial === undefined) {
-      partial = { bytes: Buffer.allocUnsafeSlow(length), filled: 0 };
-      this.#partials.set(index, partial);
-    }
-    const taken = Math.min(length - partial.filled, bytes.length);
-    partial.bytes.set(taken === bytes.length ? bytes : bytes.subarray(0, taken), partial.filled);
-    partial.filled += taken;
-    this.#options.onBytes(taken);
-    if (partial.filled === length) {
-      await this.#options.draft.write(index, partial.bytes);
-      this.#done[index] = 1;
-      this.#partials.delete(index);
-    }
-    this.#wake(index);
-    return taken;
-  }
-
-  #wake(index: number): void {
-    const waiting = this.#waiting.get(index);
-    this.#waiting.delete(index);
-    for (const resolve of waiting ?? []) resolve();
   }
 }
 
