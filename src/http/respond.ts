@@ -88,9 +88,23 @@ function hasFraming(message: IncomingMessage): boolean {
   return message.headers['content-length'] !== undefined || message.headers['transfer-encoding'] !== undefined;
 }
 
+/**
+ * Names as S3 writes them; those of `x-amz-` are in lower case there too. Case means nothing in HTTP, but libs3 and
+ * scripts compare every letter and would miss the ETag.
+ */
+const SPELLED: Readonly<Record<string, string>> = Object.assign(
+  Object.create(null),
+  Object.fromEntries(
+    [
+      ...['ETag', 'Last-Modified', 'Accept-Ranges', 'Location', 'Retry-After', 'Expires', 'Cache-Control', 'Vary'],
+      ...['Type', 'Length', 'Range', 'Encoding', 'Disposition', 'Language', 'MD5'].map((end) => `Content-${end}`),
+    ].map((name) => [name.toLowerCase(), name]),
+  ),
+);
+
 function wireHeaders(headers: Headers, requestId: string, closes: boolean): string[] {
   const flat: string[] = [];
-  for (const [name, value] of headers) flat.push(name, value);
+  for (const [name, value] of headers) flat.push(SPELLED[name] ?? name, value);
   flat.push('x-amz-request-id', requestId);
   if (closes) flat.push('connection', 'close');
   return flat;

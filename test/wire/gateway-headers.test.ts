@@ -164,7 +164,7 @@ storages:
   );
   const answer = await exchange(gateway.port, `GET /bkt/k HTTP/1.1\r\n${head.join('')}\r\n`);
   t.ok(answer.text.endsWith(zipped));
-  t.match(answer.text, `content-length: ${zipped.length}\r\n`);
+  t.match(answer.text, `Content-Length: ${zipped.length}\r\n`);
 });
 
 t.test('E09 E10 versions and redirects are those of the object, where names are rewritten too', async (t) => {
@@ -183,4 +183,25 @@ t.test('E09 E10 versions and redirects are those of the object, where names are 
   t.notMatch(rewritten.text, 'vendor-prefix', 'E10 a redirect would tell the prefix');
   const put = await send('PUT', '/alias/k', { headers: { 'x-amz-website-redirect-location': '/else' } });
   t.equal(put.code, 'NotImplemented', 'E10 and one of the client’s would lead beyond it');
+});
+
+t.test('names of headers are spelled as S3 spells them, for clients that compare every letter', async (t) => {
+  const reply = answerText(206, 'body', {
+    etag: '"e"',
+    'last-modified': 'Fri, 20 Nov 2026 14:00:00 GMT',
+    'content-type': 'text/plain',
+    'content-range': 'bytes 0-3/9',
+    'cache-control': 'no-store',
+    'x-amz-meta-who': 'me',
+  });
+  const { send } = await between(t, reply);
+  const { text } = await send('GET', '/bkt/k', { headers: { range: 'bytes=0-3' } });
+  const names = text
+    .split('\r\n\r\n')[0]
+    ?.split('\r\n')
+    .slice(1)
+    .map((line) => line.slice(0, line.indexOf(':')));
+  const asS3 = ['ETag', 'Last-Modified', 'Content-Type', 'Content-Range', 'Content-Length', 'Cache-Control'];
+  for (const name of [...asS3, 'x-amz-meta-who', 'x-amz-request-id'])
+    t.ok(names?.includes(name), `${name} of ${names}`);
 });
