@@ -8,6 +8,8 @@ import type { Config } from './config/schema.ts';
 export interface ConfiguredCache {
   /** @throws Error when its folder cannot be used */
   of(config: Config): Promise<Cache | undefined>;
+  /** Gives the cache the sizes of a configuration that is at work now. */
+  adjust(config: Config): void;
   /** The cache as it is now. */
   current(): Cache | undefined;
   close(): Promise<void>;
@@ -32,6 +34,13 @@ export function openConfiguredCache(dependencies: {
         throw error;
       }
       return current;
+    },
+    adjust: ({ cache }) => {
+      if (current === undefined || current.adjust(cache)) return;
+      dependencies.log.warn(
+        { disk: cache.disk?.path },
+        'another folder for the cache, or none, counts from the next start on',
+      );
     },
     current: () => current,
     close: async () => current?.close(),

@@ -3,11 +3,14 @@ import { createSecureContext } from 'node:tls';
 import { type AdminServer, type StorageSummary, startAdmin } from './admin/server.ts';
 import { authenticate } from './auth/authenticate.ts';
 import { operateCache } from './cache-operator.ts';
+import { Cleaner } from './cleanup/cleaner.ts';
 import { adminListen, parseListen, urlHost } from './config/listen.ts';
 import type { Config } from './config/schema.ts';
 import { openConfiguredCache } from './configured-cache.ts';
+import { cleanupPlan } from './configured-cleanup.ts';
 import { Generation, type GenerationDependencies, type Storage } from './generation.ts';
 import { type GatewayServer, startServer } from './http/server.ts';
+import { watchUploads } from './layers/uploads-in-use.ts';
 import { type Logger, logRequest } from './observe/log.ts';
 import type { Metrics } from './observe/metrics.ts';
 import { probeStorage } from './probe.ts';
@@ -44,10 +47,13 @@ export interface Gateway {
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { log, metrics, now } = options;
   const cache = openConfiguredCache({ log, now });
-  const dependencies: GenerationDependencies = { log, now, authenticate, cache: cache.of };
+  const uploads = watchUploads();
+  const dependencies: GenerationDependencies = { log, now, authenticate, cache: cache.of, uploads };
   let current = await Generation.open(options.config, dependencies, undefined);
   const { config } = options;
   const closing = new AbortController();
+  const cleaner = new Cleaner({ log, now, isInUse: uploads.has });
+  metrics.readCleanup(() => (cleaner.state() === undefined ? undefined : cleaner.figures()));
   metrics.readCache(() => {
     const opened = cache.current();
     return opened && { usage: opened.usage(), stats: opened.stats() };
@@ -56,7 +62,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   let admin: AdminServer | undefined;
   const close = async () => {
     closing.abort();
-    await server?.close(current.config.drainSeconds * 1000);
+    await Promise.all([cleaner.follow(undefined), server?.close(current.config.drainSeconds * 1000)]);
     await admin?.close();
     await cache.close();
     await current.retire();
@@ -82,8 +88,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         probe: () => Promise.all(current.storages.map(probeStorage)),
         metrics: () => metrics.render(),
         cache: operateCache({ cache: cache.current, generation: () => current, signal: closing.signal }),
+        cleanup: cleaner,
       },
     );
+    await cleaner.follow(cleanupPlan(current));
     const { setTls } = server;
     return {
       url,
@@ -91,9 +99,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       reload: async (next) => {
         const tls = next.tls && readTls(next.tls);
         const opened = await Generation.open(next, dependencies, current);
+        cache.adjust(next);
         const old = current;
         current = opened;
         if (tls) setTls(tls);
+        await cleaner.follow(cleanupPlan(opened));
         await old.retire();
       },
       close,

@@ -12,12 +12,15 @@ import type { CacheStore, Stored } from './store.ts';
 import { createTieredStore } from './tiered-store.ts';
 import { createUploads } from './uploads.ts';
 
-export interface CacheOptions {
-  /** Bytes kept in memory. */
+export interface CacheSizes {
+  /** Bytes of memory: small objects, and what is on its way from disk. */
   readonly memory: number;
   readonly disk?: { readonly path: string; readonly size: number; readonly minFree: number } | undefined;
   /** The share of hits, from 0 to 1, that is checked with the storage afterwards. */
   readonly verify: number;
+}
+
+export interface CacheOptions extends CacheSizes {
   readonly now: () => Date;
   readonly log: CacheLog;
   /** A number from 0 to 1; for tests. */
@@ -31,6 +34,8 @@ export interface Cache {
   /** What the tiers hold now. */
   usage(): { readonly memory: TierUsage; readonly disk: TierUsage | undefined };
   stats(): CacheStats;
+  /** Takes other sizes, at once: what does not fit any more goes. False when another disk is wanted: that needs a new cache. */
+  adjust(sizes: CacheSizes): boolean;
   /** Resolves when nothing goes on in the background: fills, and what is kept after writes. */
   idle(): Promise<void>;
   /** Ends what goes on, and releases the disk. */
@@ -49,7 +54,8 @@ const SMALL_BYTES = 2 ** 20;
 /** An object that was not for the cache is tried again after this. */
 const UNCACHEABLE_MS = 60_000;
 const MAX_ABSENT = 100_000;
-/** Memory for bytes on their way from disk to clients; beside what is configured. */
+/** Of the memory, this share is for bytes on their way from disk to clients; more than so many bytes gain nothing. */
+const CHUNK_SHARE = 1 / 8;
 const CHUNK_BYTES = 24 * 2 ** 20;
 
 export async function openCache(options: CacheOptions): Promise<Cache> {
@@ -61,20 +67,13 @@ export async function openCache(options: CacheOptions): Promise<Cache> {
   const breakers = new Map<string, Breaker>();
   const uploads = createUploads();
   const onEvicted = ({ storedAt }: Stored) => recorder.evicted((now() - storedAt) / 1000);
-  const largest = Math.floor(options.memory / 8);
-  const memory = createMemoryStore({ size: options.memory, largest, now, onEvicted });
-  const disk =
-    options.disk &&
-    (await openDiskStore({
-      ...options.disk,
-      chunks: createChunkPool(CHUNK_BYTES),
-      now,
-      log,
-      onEvicted,
-      onError: () => recorder.count('diskErrors'),
-    }));
-  const store =
-    disk === undefined ? memory : createTieredStore({ memory, disk, small: Math.min(SMALL_BYTES, largest) });
+  let { verify } = options;
+  let shares = sharesOf(options);
+  const memory = createMemoryStore({ size: shares.memory, largest: shares.largest, now, onEvicted });
+  const chunks = createChunkPool(shares.chunks);
+  const onError = () => recorder.count('diskErrors');
+  const disk = options.disk && (await openDiskStore({ ...options.disk, chunks, now, log, onEvicted, onError }));
+  const store = disk === undefined ? memory : createTieredStore({ memory, disk, small: () => shares.small });
   const shared: Shared = {
     store,
     states: createKeyStates(),
@@ -89,7 +88,9 @@ export async function openCache(options: CacheOptions): Promise<Cache> {
     signal: closing.signal,
     uncacheable: new LRUCache({ max: 10_000, ttl: UNCACHEABLE_MS }),
     absent: new LRUCache({ max: MAX_ABSENT }),
-    verify: options.verify,
+    get verify() {
+      return verify;
+    },
     random: options.random ?? Math.random,
     background: (work) => {
       running.add(work);
@@ -103,9 +104,17 @@ export async function openCache(options: CacheOptions): Promise<Cache> {
     layer: (place) => cacheLayer(place, shared, uploads),
     store,
     usage: () => ({
-      memory: { bytes: memory.bytes, count: memory.count, size: options.memory },
-      disk: disk && options.disk && { bytes: disk.bytes, count: disk.count, size: options.disk.size },
+      memory: { bytes: memory.bytes, count: memory.count, size: shares.memory },
+      disk: disk && { bytes: disk.bytes, count: disk.count, size: disk.size },
     }),
+    adjust: (sizes) => {
+      verify = sizes.verify;
+      shares = sharesOf(sizes);
+      memory.resize(shares.memory, shares.largest);
+      chunks.resize(shares.chunks);
+      if (sizes.disk !== undefined) disk?.resize(sizes.disk.size, sizes.disk.minFree);
+      return sizes.disk?.path === options.disk?.path;
+    },
     stats: () => recorder.snapshot(),
     idle,
     close: async () => {
@@ -114,5 +123,22 @@ export async function openCache(options: CacheOptions): Promise<Cache> {
       uploads.clear();
       await store.close();
     },
+  };
+}
+
+/** What the memory is used for. */
+function sharesOf({ memory, disk }: CacheSizes): {
+  readonly memory: number;
+  readonly chunks: number;
+  readonly largest: number;
+  readonly small: number;
+} {
+  const chunks = Math.min(CHUNK_BYTES, Math.floor(memory * CHUNK_SHARE));
+  const largest = Math.floor(memory / 8);
+  return {
+    memory: disk === undefined ? memory : memory - chunks,
+    chunks,
+    largest,
+    small: Math.min(SMALL_BYTES, largest),
   };
 }

@@ -7,6 +7,10 @@ import type { Lender } from '../s3/lending.ts';
 export interface ChunkPool extends Lender {
   /** Memory for `wanted` bytes, or for fewer when much is lent: `SMALLEST_CHUNK` is always given. */
   take(wanted: number): Buffer<ArrayBuffer>;
+  /** Whether there is memory for more than what must be sent next. */
+  readonly hasRoom: boolean;
+  /** Has another budget from now on. */
+  resize(budget: number): void;
   /** Bytes held, lent or not. */
   readonly bytes: number;
   /** Bytes lent. */
@@ -19,8 +23,9 @@ export const LARGEST_CHUNK = 2 ** 20;
 /** Nobody gets more than this share of what is left, so that many slow readers hold little each. */
 const SHARE = 8;
 
-/** @param budget bytes; more are held only when readers are so many that the smallest chunk of each is beyond it */
-export function createChunkPool(budget: number): ChunkPool {
+/** @param size bytes; more are held only when readers are so many that the smallest chunk of each is beyond it */
+export function createChunkPool(size: number): ChunkPool {
+  let budget = size;
   const idle = new Map<number, ArrayBuffer[]>();
   const lentOut = new WeakSet<ArrayBufferLike>();
   let bytes = 0;
@@ -79,6 +84,13 @@ export function createChunkPool(budget: number): ChunkPool {
     },
     abandon: ({ buffer }) => {
       if (lentOut.delete(buffer)) forget(buffer);
+    },
+    resize: (other) => {
+      budget = other;
+      shrink(0);
+    },
+    get hasRoom() {
+      return bytes - idleBytes < budget / 2;
     },
     get bytes() {
       return bytes;

@@ -38,7 +38,7 @@ export function contentSource(content: Content): Source {
       else drop();
       const bytes = await reading;
       const next = position + bytes.length;
-      if (lending !== undefined && !isClosed && next <= end) {
+      if (lending?.hasRoom === true && !isClosed && next <= end) {
         ahead = { position: next, bytes: read(next, end) };
         // Told to who reads it.
         ahead.bytes.catch(() => undefined);

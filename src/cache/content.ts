@@ -29,6 +29,8 @@ export interface LendingContent {
   /** Bytes from `position` on, at least one and none beyond `end`, which is included; of several blocks where there is memory. @throws Error */
   read(position: number, end: number): Promise<Uint8Array>;
   readonly lender: Lender;
+  /** Whether there is memory to read ahead into. */
+  readonly hasRoom: boolean;
 }
 
 /** One block of a version of this size. @throws Error */

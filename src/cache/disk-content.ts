@@ -75,6 +75,9 @@ export function fileContent(file: FileHandle, { trailer, blocks }: Checked, chun
     },
     lending: {
       lender: chunks,
+      get hasRoom() {
+        return chunks.hasRoom;
+      },
       read: async (position, end) => {
         const chunk = chunks.take(end + 1 - position);
         try {

@@ -1,5 +1,5 @@
 import { lstatSync, mkdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { open, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** The folder of a disk cache, locked for this process. The format's version is part of its name. */
@@ -130,6 +130,12 @@ function startOf(pid: number): string {
       return '';
     }
   }
+}
+
+/** What the file system has left for all. @throws Error */
+export async function freeSpace(path: string): Promise<{ readonly bytes: number; readonly isShortOfInodes: boolean }> {
+  const { bavail, bsize, ffree, files } = await statfs(path);
+  return { bytes: bavail * bsize, isShortOfInodes: files > 0 && ffree < files / 100 };
 }
 
 export function isCode(error: unknown, ...codes: string[]): boolean {

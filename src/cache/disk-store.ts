@@ -1,10 +1,10 @@
-import { statfs, unlink } from 'node:fs/promises';
+import { unlink } from 'node:fs/promises';
 import type { ChunkPool } from './chunk-pool.ts';
 import { isSameVersion } from './description.ts';
 import { type CheckedFiles, createCheckedFiles } from './disk-checked.ts';
 import { fileContent, openFile } from './disk-content.ts';
 import { type DiskDraft, openDiskDraft } from './disk-draft.ts';
-import { type DiskFolder, isCode, openDiskFolder } from './disk-folder.ts';
+import { type DiskFolder, freeSpace, isCode, openDiskFolder } from './disk-folder.ts';
 import { createJournal, type Journal, readJournal } from './disk-journal.ts';
 import { type DiskEntry, DiskLru, spaceOf } from './disk-lru.ts';
 import { repairIndex } from './disk-repair.ts';
@@ -31,13 +31,17 @@ export interface DiskStore extends CacheStore {
   draft(name: ObjectName, size: number): DiskDraft | undefined;
   /** Whether new files are made now; not for a while after the disk failed. */
   readonly isUsable: boolean;
+  /** Has other limits from now on; what does not fit goes. */
+  resize(size: number, minFree: number): void;
+  /** The most bytes it may hold. */
+  readonly size: number;
   readonly bytes: number;
   readonly count: number;
 }
 
 /** After a failure the disk is left alone for so long, then tried again. */
 const ASIDE_MS = 5_000;
-/** How often the free space is looked at while there are writes. */
+/** While there are writes, the free space is looked at this often. */
 const STATFS_MS = 1_000;
 /** A larger object would push out too much. */
 const LARGEST_SHARE = 0.25;
@@ -57,6 +61,7 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStor
 
 class FileStore implements DiskStore {
   readonly #options: DiskStoreOptions;
+  #limits: Pick<DiskStoreOptions, 'size' | 'minFree'>;
   readonly #folder: DiskFolder;
   readonly #journal: Journal;
   readonly #lru = new DiskLru();
@@ -71,6 +76,7 @@ class FileStore implements DiskStore {
 
   constructor(options: DiskStoreOptions, folder: DiskFolder) {
     this.#options = options;
+    this.#limits = options;
     this.#folder = folder;
     this.#checked = createCheckedFiles(options.now);
     this.#journal = createJournal(folder.journal, (error) => this.#restore(error));
@@ -78,9 +84,8 @@ class FileStore implements DiskStore {
 
   /** Reads the index. After anything but a proper close, nothing is served unasked, and the files are gone through. */
   async load(): Promise<void> {
-    const { now } = this.#options;
     const { wasClosed } = this.#folder;
-    const storedAt = now();
+    const storedAt = this.#options.now();
     const lru = this.#lru;
     const forget = (id: string): void => {
       const entry = lru.get(id);
@@ -114,6 +119,14 @@ class FileStore implements DiskStore {
     return !this.#isClosed && this.#options.now() >= this.#asideUntil;
   }
 
+  get size(): number {
+    return this.#limits.size;
+  }
+  resize(size: number, minFree: number): void {
+    this.#limits = { size, minFree };
+    this.#makeRoom(0);
+  }
+
   get bytes(): number {
     return this.#lru.bytes + this.#reserved;
   }
@@ -127,7 +140,7 @@ class FileStore implements DiskStore {
   }
 
   fits(size: number): boolean {
-    return size <= this.#options.size * LARGEST_SHARE;
+    return size <= this.#limits.size * LARGEST_SHARE;
   }
 
   async open(stored: Stored): Promise<Opened | undefined> {
@@ -170,8 +183,7 @@ class FileStore implements DiskStore {
   }
 
   async drop(stored: Stored): Promise<void> {
-    const entry = this.#entryOf(stored);
-    if (entry !== undefined) await this.#remove(entry);
+    await this.#remove(this.#entryOf(stored));
   }
 
   validated(stored: Stored, at: number): void {
@@ -215,37 +227,37 @@ class FileStore implements DiskStore {
   }
 
   /** Not found from this moment on; resolves when the file is gone. */
-  #remove(entry: DiskEntry): Promise<void> {
-    if (!this.#lru.remove(entry)) return Promise.resolve();
+  async #remove(entry: DiskEntry | undefined): Promise<void> {
+    if (entry !== undefined && this.#forget(entry)) await this.#unlink(entry);
+  }
+
+  #forget(entry: DiskEntry): boolean {
+    if (!this.#lru.remove(entry)) return false;
     this.#checked.forget(entry.file);
     this.#journal.drop(entry.id);
-    return unlink(this.#folder.pathOf(entry.id, entry.file)).catch((error: unknown) => {
+    return true;
+  }
+
+  async #unlink({ id, file }: DiskEntry): Promise<void> {
+    await unlink(this.#folder.pathOf(id, file)).catch((error: unknown) => {
       if (!isCode(error, 'ENOENT')) this.#fail(error);
     });
   }
 
   /** Evicts until so many more bytes fit. False when they never will. */
   #makeRoom(bytes: number): boolean {
-    const { size } = this.#options;
-    while (this.#lru.bytes + this.#reserved + bytes > size) {
+    while (this.#lru.bytes + this.#reserved + bytes > this.#limits.size) {
       if (!this.#evict()) return false;
     }
     return true;
   }
 
   #evict(): boolean {
-    const victim = this.#lru.victim(this.#options.size);
+    const victim = this.#lru.victim(this.#limits.size);
     if (victim === undefined) return false;
     this.#options.onEvicted(victim);
-    const path = this.#folder.pathOf(victim.id, victim.file);
-    this.#lru.remove(victim);
-    this.#checked.forget(victim.file);
-    this.#journal.drop(victim.id);
-    this.#removals = this.#removals
-      .then(() => unlink(path))
-      .catch((error: unknown) => {
-        if (!isCode(error, 'ENOENT')) this.#fail(error);
-      });
+    this.#forget(victim);
+    this.#removals = this.#removals.then(() => this.#unlink(victim));
     return true;
   }
 
@@ -254,16 +266,15 @@ class FileStore implements DiskStore {
     if (now - this.#lookedAt < STATFS_MS) return;
     this.#lookedAt = now;
     try {
-      const { bavail, bsize, ffree, files } = await statfs(this.#options.path);
-      let missing = this.#options.minFree - bavail * bsize;
+      const free = await freeSpace(this.#options.path);
+      let missing = this.#limits.minFree - free.bytes;
       while (missing > 0) {
-        const victim = this.#lru.victim(this.#options.size);
+        const victim = this.#lru.victim(this.#limits.size);
         if (victim === undefined || !this.#evict()) break;
         missing -= spaceOf(victim.size);
       }
-      const isShortOfInodes = files > 0 && ffree < files / 100;
       // Others fill the disk: what is evicted comes free, but nothing new is made of it.
-      if (missing > 0 || isShortOfInodes) this.#asideUntil = now + ASIDE_MS;
+      if (missing > 0 || free.isShortOfInodes) this.#asideUntil = now + ASIDE_MS;
     } catch (error) {
       this.#fail(error);
     }

@@ -18,6 +18,8 @@ export interface MemoryStore extends CacheStore {
   adopt(held: Held): void;
   /** What is held of this version; undefined when it is not here. */
   heldOf(stored: Stored): Held | undefined;
+  /** Has other limits from now on; what does not fit goes. */
+  resize(size: number, largest: number): void;
   readonly bytes: number;
   readonly count: number;
 }
@@ -33,18 +35,16 @@ const OVERHEAD = 2048;
 
 /** Small objects in memory, least recently used first out. Drafts count as well, so that the limit is one. */
 export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
+  let { size: limit, largest } = options;
   let reserved = 0;
   const held = new LRUCache<string, Held>({
-    maxSize: Math.max(1, options.size),
-    maxEntrySize: Math.max(1, options.largest + OVERHEAD),
+    // Its own limit cannot be changed; ours can.
+    maxSize: Number.MAX_SAFE_INTEGER,
     sizeCalculation: ({ stored }) => stored.size + OVERHEAD,
-    dispose: ({ stored }, _id, reason) => {
-      if (reason === 'evict') options.onEvicted?.(stored);
-    },
   });
   const makeRoom = (bytes: number): boolean => {
-    if (reserved + bytes > options.size) return false;
-    while (held.calculatedSize + reserved + bytes > options.size && held.size > 0) {
+    if (bytes > 0 && reserved + bytes > limit) return false;
+    while (held.calculatedSize + reserved + bytes > limit && held.size > 0) {
       const oldest = held.pop();
       if (oldest !== undefined) options.onEvicted?.(oldest.stored);
     }
@@ -62,7 +62,7 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
 
   function draft(name: ObjectName, size: number): Draft | undefined {
     const weight = size + OVERHEAD;
-    if (size > options.largest || !makeRoom(weight)) return undefined;
+    if (size > largest || !makeRoom(weight)) return undefined;
     reserved += weight;
     const blocks: Uint8Array[] = new Array(blockCount(size));
     let isReserved = true;
@@ -96,7 +96,7 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
       return found && opened(found);
     },
     draft,
-    fits: (size) => size <= options.largest,
+    fits: (size) => size <= largest,
     drop: async (stored) => {
       if (heldOf(stored) !== undefined) held.delete(stored.id);
     },
@@ -112,6 +112,11 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
     close: async () => held.clear(),
     adopt,
     heldOf,
+    resize: (newSize, newLargest) => {
+      limit = newSize;
+      largest = newLargest;
+      makeRoom(0);
+    },
     get bytes() {
       return held.calculatedSize + reserved;
     },

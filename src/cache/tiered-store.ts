@@ -8,7 +8,7 @@ export interface TieredStoreOptions {
   readonly memory: MemoryStore;
   readonly disk: DiskStore;
   /** Objects up to this size are kept in memory as well. */
-  readonly small: number;
+  readonly small: () => number;
 }
 
 /** Small objects that wait to be written; more come and go without the disk. */
@@ -86,12 +86,12 @@ export function createTieredStore({ memory, disk, small }: TieredStoreOptions): 
     find: (id) => memory.find(id) ?? disk.find(id),
     open: async (stored) => {
       const found = (await memory.open(stored)) ?? (await disk.open(stored));
-      if (found === undefined || found.tier === 'memory' || stored.size > small) return found;
+      if (found === undefined || found.tier === 'memory' || stored.size > small()) return found;
       // A damaged one is none.
       return promote(found).catch(() => undefined);
     },
     draft: (name, size) => {
-      if (size <= small) return smallDraft(name, size) ?? disk.draft(name, size);
+      if (size <= small()) return smallDraft(name, size) ?? disk.draft(name, size);
       return disk.draft(name, size) ?? (disk.isUsable ? undefined : memory.draft(name, size));
     },
     fits: (size) => disk.fits(size),

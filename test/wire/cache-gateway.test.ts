@@ -146,6 +146,27 @@ t.test('K04 a storage that is pointed elsewhere shares nothing with what it was'
   t.equal((await get(client, 'cached', 'fixed/key')).result, 'hit', 'the cache outlives the reload');
 });
 
+t.test(
+  'other sizes of the cache count after a reload, and another folder is said to wait for the next start',
+  async (t) => {
+    const { gateway, client, vendorClient, vendor, folder } = await start(t);
+    await vendorClient.send(
+      new PutObjectCommand({ Bucket: 'data-1', Key: 'ci/fixed/key', Body: generatedBytes(3e6, 1) }),
+    );
+    await get(client, 'cached', 'fixed/key');
+    const isKept = async () => /"count":1/.test(JSON.stringify((await api(gateway.adminUrl, 'stats')).json));
+    while (!(await isKept())) await new Promise(setImmediate);
+    const text = yaml(folder, vendor.url.replace('http://', ''));
+    const reload = (changed: string) => gateway.reload(parseConfig(changed, 'test', { env: {}, readFile: () => '' }));
+    await reload(text.replace('size: 1GiB', 'size: 2MB').replace('memory: 64MiB', 'memory: 8MiB'));
+    const { json } = await api(gateway.adminUrl, 'stats');
+    t.match(json, { usage: { memory: { size: 7_340_032 }, disk: { size: 2_000_000, bytes: 0 } } });
+    t.notMatch(gateway.log(), /next start/);
+    await reload(text.replace(`path: "${folder}/cache"`, `path: "${folder}/elsewhere"`));
+    t.match(gateway.log(), /another folder for the cache, or none, counts from the next start on/);
+  },
+);
+
 t.test('a bucket may not name rules that are not there, nor rules the name of a preset', async (t) => {
   const options = { env: {}, readFile: () => '' };
   const problemsOf = (text: string): string => {

@@ -222,3 +222,27 @@ t.test('R41 a folder emptied by hand is no trouble', async (t) => {
   t.equal((await send(handler, { key: 'key' })).result, 'revalidated');
   await t.resolves(access(join(path, 'sluice-cache-v1', 'o'), constants.R_OK));
 });
+
+t.test('other sizes count at once: what does not fit any more goes', async (t) => {
+  const disk = { path: diskFolder(t), size: 8_000_000, minFree: 0 };
+  const { vendor, handler, cache } = await cached(t, { disk, memory: 2_000_000 });
+  for (let index = 0; index < 5; index++) {
+    vendor.put(`large-${index}`, generatedBytes(LARGE, index));
+    vendor.put(`small-${index}`, generatedBytes(200_000, index));
+    for (const key of [`large-${index}`, `small-${index}`]) await send(handler, { key });
+    await cache.idle();
+  }
+  t.ok(cache.adjust({ disk: { ...disk, size: 3_000_000 }, memory: 500_000, verify: 0 }));
+  const { memory, disk: onDisk } = cache.usage();
+  t.ok(memory.bytes <= memory.size && memory.size <= 500_000, `${memory.bytes} bytes in memory`);
+  t.ok((onDisk?.bytes ?? 0) <= 3_000_000 && onDisk?.size === 3_000_000, `${onDisk?.bytes} bytes on disk`);
+  t.ok(
+    (await send(handler, { key: 'large-0' })).bytes.equals(generatedBytes(LARGE, 0)),
+    'too large now, and passed by',
+  );
+  cache.adjust({ disk, memory: 2_000_000, verify: 0 });
+  await send(handler, { key: 'large-1' });
+  await cache.idle();
+  t.equal((await send(handler, { key: 'large-1' })).result, 'revalidated', 'room again');
+  t.notOk(cache.adjust({ disk: { ...disk, path: '/elsewhere' }, memory: 2_000_000, verify: 0 }));
+});
