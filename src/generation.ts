@@ -7,6 +7,7 @@ import type { ServerSettings } from './http/server.ts';
 import type { Logger } from './observe/log.ts';
 import { buildCatalog, type Credential, type Target } from './route/catalog.ts';
 import { route } from './route/router.ts';
+import type { CopySource } from './s3/copy-source.ts';
 import { compose, type Handler, type Layer } from './s3/message.ts';
 import { type Connection, connectionKey, openConnection } from './storage.ts';
 
@@ -191,14 +192,16 @@ function cacheLayers(
   cache: Cache,
   config: Pick<Config, 'cache'>,
   storages: readonly Storage[],
-): (target: Target) => readonly Layer[] {
+): (target: Target, source?: CopySource) => readonly Layer[] {
   const rules = cacheRules(config);
   const places = new Map(storages.map(({ config: { name }, connection }) => [name, connection.place]));
   const there = Map.groupBy(places.keys(), (name) => places.get(name));
-  return ({ storage, bucket, prefix, clientBucket, cache: ruleSet }) => {
+  return ({ storage, bucket, prefix, clientBucket, cache: ruleSet }, source) => {
     const place = places.get(storage) ?? '';
     const storagesThere = there.get(place) ?? [];
     const own = ruleSet === undefined ? undefined : rules.get(ruleSet);
-    return [cache.layer({ storage, place, bucket, prefix, clientBucket, rules: own, storagesThere })];
+    // The cache holds what is current: an older version is not what it knows.
+    const copied = source?.versionId === undefined ? source : undefined;
+    return [cache.layer({ storage, place, bucket, prefix, clientBucket, rules: own, copied, storagesThere })];
   };
 }

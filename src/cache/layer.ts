@@ -1,15 +1,16 @@
-import { parseCopySource } from '../s3/copy-source.ts';
 import { S3Error } from '../s3/error.ts';
 import type { Handler, Layer, S3Request, S3Response } from '../s3/message.ts';
 import { childText, parseXml } from '../s3/xml.ts';
 import { type CacheResult, RESULT_HEADER } from './answer.ts';
+import { createCopyWrites } from './copy-writes.ts';
 import { readDocument } from './document.ts';
 import { type ObjectName, objectId } from './identity.ts';
+import type { ObjectWrite } from './object-write.ts';
 import { concernOf, isForAll } from './operations.ts';
 import { readObject } from './read.ts';
 import type { Rule, RuleSet } from './rules.ts';
 import type { Shared } from './shared.ts';
-import { createUploadWrites, type ObjectWrite } from './upload-writes.ts';
+import { createUploadWrites } from './upload-writes.ts';
 import type { Uploads } from './uploads.ts';
 import { writeThrough } from './write.ts';
 
@@ -25,6 +26,8 @@ export interface CachePlace {
   readonly clientBucket: string;
   /** Undefined where nothing is cached; writes count there all the same, for others may reach the same objects. */
   readonly rules: RuleSet | undefined;
+  /** What this one request copies, as the storage knows it; undefined where it copies nothing, or from elsewhere. */
+  readonly copied?: Pick<ObjectName, 'bucket' | 'key'> | undefined;
   /** All storages at that place, this one included: what is written through one is seen through the others. */
   readonly storagesThere: readonly string[];
 }
@@ -66,7 +69,7 @@ export function cacheLayer(place: CachePlace, shared: Shared, uploads: Uploads):
       case 'put':
         return writes.put(write());
       case 'copy':
-        return writes.copy(write(), sourceOf(request, place, nameOf));
+        return createCopyWrites(shared, uploads).copy(write(), sourceOf(place));
       case 'complete':
         return writes.complete(write());
       case 'delete':
@@ -75,6 +78,8 @@ export function cacheLayer(place: CachePlace, shared: Shared, uploads: Uploads):
         return deleteMany(request, next, idsOf, shared);
       case 'part':
         return writes.part(write());
+      case 'copy-part':
+        return createCopyWrites(shared, uploads).part(write(), sourceOf(place));
       case 'abort':
         uploads.forget(`${idsOf(key)[0]} ${request.query.get('uploadId') ?? ''}`);
         return next(request);
@@ -137,14 +142,8 @@ async function deleteMany(
   return writeThrough(ids, shared, () => next({ ...request, body, bodyLength: body.byteLength }));
 }
 
-/** The copy's source, where it is in the same bucket of clients: only there its name is known to the cache. */
-function sourceOf(
-  request: S3Request,
-  { clientBucket }: CachePlace,
-  nameOf: (key: string) => ObjectName,
-): string | undefined {
-  const source = parseCopySource(request.headers);
-  return source.bucket === clientBucket && source.versionId === undefined ? objectId(nameOf(source.key)) : undefined;
+function sourceOf({ storage, place, copied }: CachePlace): string | undefined {
+  return copied && objectId({ storage, place, ...copied });
 }
 
 /** What changes a bucket as a whole leaves nothing in it that needs no asking. */

@@ -14,6 +14,7 @@ export type Concern =
   /** Changes the objects that its document lists. */
   | 'delete-many'
   | 'part'
+  | 'copy-part'
   | 'abort'
   /** May change any object of the bucket. */
   | 'bucket'
@@ -29,6 +30,7 @@ const CONCERNS: Readonly<Partial<Record<OperationName, Concern>>> = {
   DeleteObject: 'delete',
   DeleteObjects: 'delete-many',
   UploadPart: 'part',
+  UploadPartCopy: 'copy-part',
   AbortMultipartUpload: 'abort',
   // These change headers of the object, under the same ETag.
   PutObjectTagging: 'write',

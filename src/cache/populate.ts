@@ -1,32 +1,61 @@
-import { BLOCK_BYTES, blockCount, blockLength } from './content.ts';
+import { BLOCK_BYTES, blockCount, blockLength, type Content } from './content.ts';
 import { describe, mayBeKept } from './description.ts';
 import { isIntact } from './integrity.ts';
-import type { KeyState } from './key-state.ts';
-import { dropBody, type Origin } from './origin.ts';
+import type { ObjectWrite } from './object-write.ts';
+import { createOrigin, dropBody } from './origin.ts';
 import type { Shared } from './shared.ts';
 import type { Draft } from './store.ts';
+import type { Write } from './write.ts';
 
-/** What was written, and where its bytes lie. */
-export interface Written {
-  readonly state: KeyState;
-  /** The object's generation when the write had ended. */
-  readonly epoch: number;
+/** What is to be kept after a write. */
+export interface Product {
   readonly draft: Draft;
+  readonly size: number;
   /** As the storage answered to the write; unquoted. */
   readonly etag: string;
-  readonly size: number;
+  readonly counter: 'writesKept' | 'copiesKept';
+  /** Brings the draft's bytes; false when they are not all there, or not those that were written. */
+  readonly fill: () => Promise<boolean>;
+}
+
+/** Keeps what was written, in the background; readers whose rule need not ask wait for it. Takes over the draft. */
+export function keep(write: ObjectWrite, { state }: Write, product: Product, shared: Shared): void {
+  const { name, ids, rule } = write;
+  const { states, recorder, log, background } = shared;
+  const [id = ''] = ids;
+  const { epoch } = state;
+  const { draft } = product;
+  states.hold(id);
+  const isCurrent = () => state.writes === 0 && state.epoch === epoch;
+  const work = async (): Promise<void> => {
+    try {
+      if (!(await product.fill()) || !isCurrent()) return;
+      if (await keepAsShown(write, { ...product, isCurrent }, shared)) recorder.count(product.counter);
+    } catch (err) {
+      log.info({ err, storage: name.storage, rule: rule?.label }, 'a written object was not kept');
+    } finally {
+      draft.close();
+      if (state.asking === kept) state.asking = undefined;
+      states.release(id);
+    }
+  };
+  const kept = work();
+  state.asking ??= kept;
+  background(kept);
 }
 
 /**
- * Keeps what was just written. The storage's answer to a write lacks what a reader must be told - the date, how it spells
- * the type - so it is asked once; when it shows another version by then, nothing is kept.
+ * The storage's answer to a write lacks what a reader must be told - the date, how it spells the type - so it is asked
+ * once; when it shows another version by then, nothing is kept.
  * @returns whether it was kept
  */
-export async function keepWritten(written: Written, origin: Origin, shared: Shared): Promise<boolean> {
-  const { state, epoch, draft, etag, size } = written;
-  const isCurrent = () => state.writes === 0 && state.epoch === epoch;
-  const askedAt = shared.now();
-  if (!isCurrent()) return false;
+async function keepAsShown(
+  { request, next, name }: ObjectWrite,
+  { draft, etag, size, isCurrent }: Product & { readonly isCurrent: () => boolean },
+  { now, breakerOf, signal }: Shared,
+): Promise<boolean> {
+  const origin = createOrigin({ next, request, breaker: breakerOf(name.place), signal });
+  const askedAt = now();
   const response = await origin.head();
   dropBody(response.body);
   const found = describe(response.headers);
@@ -35,23 +64,33 @@ export async function keepWritten(written: Written, origin: Origin, shared: Shar
   return draft.keep({ description: found, validatedAt: askedAt, isConfirmed: true, isCurrent });
 }
 
-/** Bytes that can be read block by block. */
-export interface Blocks {
-  readonly size: number;
-  read(index: number): Promise<Uint8Array>;
+/** Bytes one behind the other. */
+export type Bytes = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+
+/** A stretch of a kept version, both ends included. */
+export async function* bytesOfContent(content: Content, start: number, end: number): AsyncIterable<Uint8Array> {
+  for (let position = start; position <= end; ) {
+    const bytes = await content.read(position, end);
+    yield bytes;
+    position += bytes.length;
+  }
 }
 
-/** Writes the bytes of several pieces, one behind the other, into a draft. @throws Error */
-export async function concatenate(pieces: readonly Blocks[], draft: Pick<Draft, 'write'>): Promise<void> {
-  const size = pieces.reduce((sum, piece) => sum + piece.size, 0);
+/** All that was written into a draft. */
+export async function* bytesOfDraft({ read }: Pick<Draft, 'read'>, size: number): AsyncIterable<Uint8Array> {
+  for (let index = 0; index < blockCount(size); index++) yield await read(index);
+}
+
+/** Writes the bytes of several pieces, `size` in all, one behind the other, into a draft. @throws Error */
+export async function concatenate(pieces: readonly Bytes[], size: number, draft: Pick<Draft, 'write'>): Promise<void> {
   let index = 0;
   let filled = 0;
   let block = Buffer.allocUnsafeSlow(size === 0 ? 0 : blockLength(size, 0));
   for (const piece of pieces) {
-    for (let each = 0; each < blockCount(piece.size); each++) {
-      let rest = await piece.read(each);
-      while (rest.length > 0) {
+    for await (const bytes of piece) {
+      for (let rest = bytes; rest.length > 0; ) {
         const taken = Math.min(block.length - filled, rest.length);
+        if (taken === 0) throw new Error(`there are more than ${size} bytes`);
         block.set(rest.subarray(0, taken), filled);
         filled += taken;
         rest = rest.subarray(taken);
@@ -63,4 +102,5 @@ export async function concatenate(pieces: readonly Blocks[], draft: Pick<Draft, 
       }
     }
   }
+  if (index !== blockCount(size)) throw new Error(`there are fewer than ${size} bytes`);
 }

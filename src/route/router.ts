@@ -28,9 +28,10 @@ export interface RouteLog {
 export interface RouteOptions {
   /**
    * Layers between authorisation and rewriting, such as the cache: they see the client's names, and only what the
-   * caller may do. Asked for each request, with the one bucket that a key belongs to.
+   * caller may do. Asked for each request, with the one bucket that a key belongs to, and with what it copies there from
+   * the same storage, as the storage knows that.
    */
-  readonly layersFor?: (target: Target) => readonly Layer[];
+  readonly layersFor?: (target: Target, source?: CopySource) => readonly Layer[];
   readonly now?: () => Date;
   /** Told of what a storage failed at when the client gets an answer all the same. */
   readonly log?: RouteLog;
@@ -143,7 +144,7 @@ const COPIES: ReadonlySet<OperationName> = new Set<OperationName>(['CopyObject',
 /** Asks the one bucket that `target` is. Takes over the request's body. */
 function send(call: Call, target: Target, request: S3Request, source?: CopySource): Promise<S3Response> {
   const { context, caller } = call;
-  const layers = [...context.layersFor(target), rewrite({ target, tenant: caller.tenant, source })];
+  const layers = [...context.layersFor(target, source), rewrite({ target, tenant: caller.tenant, source })];
   return compose(target.handler, layers)(request);
 }
 

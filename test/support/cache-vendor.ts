@@ -96,9 +96,7 @@ export function cacheVendor(): CacheVendor {
         return xml(['DeleteResult', []]);
       }
       case 'CopyObject': {
-        const path = decodeUri(request.headers.get('x-amz-copy-source') ?? '') ?? '';
-        const source = objects.get(path.replace(/^\/[^/]+\//, ''));
-        if (source === undefined) throw new S3Error('NoSuchKey');
+        const source = sourceOf(request);
         const isReplaced = request.headers.get('x-amz-metadata-directive') === 'REPLACE';
         const { etag } = store(key, source.bytes, isReplaced ? kept(request) : source.headers);
         return xml(['CopyObjectResult', [['ETag', `"${etag}"`]]]);
@@ -110,6 +108,14 @@ export function cacheVendor(): CacheVendor {
         const bytes = await bytesOf({ status: 200, headers: new Map(), body: request.body });
         uploads.get(query.get('uploadId') ?? '')?.set(Number(query.get('partNumber')), { bytes, etag: md5(bytes) });
         return empty(md5(bytes));
+      }
+      case 'UploadPartCopy': {
+        const source = sourceOf(request);
+        const range = parseRange(request.headers.get('x-amz-copy-source-range'), source.bytes.length);
+        if (range === 'unsatisfiable') throw new S3Error('InvalidRange');
+        const bytes = range === undefined ? source.bytes : source.bytes.subarray(range.start, range.end + 1);
+        uploads.get(query.get('uploadId') ?? '')?.set(Number(query.get('partNumber')), { bytes, etag: md5(bytes) });
+        return xml(['CopyPartResult', [['ETag', `"${md5(bytes)}"`]]]);
       }
       case 'CompleteMultipartUpload': {
         const document = await bytesOf({ status: 200, headers: new Map(), body: request.body });
@@ -123,6 +129,13 @@ export function cacheVendor(): CacheVendor {
       default:
         return { status: 200, headers: new Map(), body: null };
     }
+  }
+
+  function sourceOf(request: S3Request): VendorObject {
+    const path = decodeUri(request.headers.get('x-amz-copy-source') ?? '') ?? '';
+    const source = objects.get(path.replace(/^\/[^/]+\//, ''));
+    if (source === undefined) throw new S3Error('NoSuchKey');
+    return source;
   }
 
   function read(request: S3Request): S3Response {

@@ -1,6 +1,7 @@
 import { type Cache, type CacheOptions, openCache } from '../../src/cache/cache.ts';
 import type { CachePlace } from '../../src/cache/layer.ts';
 import { type CacheRule, compileRules } from '../../src/cache/rules.ts';
+import { parseCopySource } from '../../src/s3/copy-source.ts';
 import { S3Error } from '../../src/s3/error.ts';
 import type { Handler } from '../../src/s3/message.ts';
 import { type CacheVendor, cacheVendor } from './cache-vendor.ts';
@@ -59,8 +60,14 @@ export async function cached(
     rules: compileRules('test', options.rules ?? [{ match: '**', mode: 'revalidate' }]),
     storagesThere: ['vendor'],
   };
-  const at = (other: Partial<CachePlace>, handler = vendor.handler): Handler =>
-    cache.layer({ ...place, ...other })(handler);
+  // As the router does it: a layer for each request, which knows what a copy copies.
+  const at =
+    (other: Partial<CachePlace>, handler = vendor.handler): Handler =>
+    (request) => {
+      const isCopy = request.headers.has('x-amz-copy-source');
+      const copied = isCopy ? parseCopySource(request.headers) : undefined;
+      return cache.layer({ ...place, copied, ...other })(handler)(request);
+    };
   return { vendor, cache, clock, handler: at({}), at };
 }
 
