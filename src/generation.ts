@@ -4,6 +4,7 @@ import type { Config, StorageConfig } from './config/schema.ts';
 import { cacheRules } from './configured-cache.ts';
 import { peerFilter } from './http/peer-filter.ts';
 import type { ServerSettings } from './http/server.ts';
+import type { UploadsInUse } from './layers/uploads-in-use.ts';
 import type { Logger } from './observe/log.ts';
 import { buildCatalog, type Credential, type Target } from './route/catalog.ts';
 import { route } from './route/router.ts';
@@ -17,6 +18,8 @@ export interface GenerationDependencies {
   readonly authenticate: typeof authenticate;
   /** The cache, which outlives generations; undefined when no bucket of the configuration wants one and none did so far. */
   readonly cache: (config: Config) => Promise<Cache | undefined>;
+  /** Hears of the uploads that clients are at work on, where somebody wants to know. */
+  readonly uploads?: UploadsInUse;
 }
 
 /** A configured storage with the way to it. */
@@ -171,7 +174,7 @@ export const OPERATOR: Credential = { name: 'operator', accessKey: 'operator' };
 
 function routeOf(
   { config, storages }: Routed,
-  { log, now }: GenerationDependencies,
+  { log, now, uploads }: GenerationDependencies,
   cache: Cache | undefined,
 ): Handler {
   const catalog = buildCatalog({
@@ -179,7 +182,7 @@ function routeOf(
     buckets: config.buckets,
     storages: storages.map(({ config: storage, connection }) => ({
       ...storage,
-      handler: connection.handler,
+      handler: compose(connection.handler, uploads === undefined ? [] : [uploads.layer(connection.place)]),
       tokenKey: connection.tokenKey,
     })),
   });

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { dialectOverrides } from './config/dialect-fields.ts';
 import type { AzureStorageConfig, FilesystemStorageConfig, S3StorageConfig, StorageConfig } from './config/schema.ts';
-import type { TransportOptions } from './http/transport.ts';
+import type { Transport, TransportOptions } from './http/transport.ts';
 import { breaker } from './layers/breaker.ts';
 import { retry } from './layers/retry.ts';
 import type { Logger } from './observe/log.ts';
@@ -23,6 +23,10 @@ export interface Connection {
    * changes of the configuration, so that uploads begun before go on.
    */
   readonly tokenKey: KeyObject;
+  /** A folder is Sluice's alone. In an account that speaks no S3, uploads in parts are. A service may have other users. */
+  readonly kind: 'folder' | 'account' | 'service';
+  /** The clock by which it says when something began: its own where it has told, else ours. */
+  readonly clock: () => Date;
   /** Requests under way must have ended. */
   close(): Promise<void>;
 }
@@ -66,6 +70,8 @@ async function openFolder(config: FilesystemStorageConfig, { log, now }: Connect
     handler: serve(store),
     place: config.path,
     tokenKey: createSecretKey(keptSecret(join(config.path, 'token-key'))),
+    kind: 'folder',
+    clock: now,
     close: () => store.close(),
   };
 }
@@ -91,6 +97,9 @@ async function openAzure(config: AzureStorageConfig, { log, now }: ConnectionDep
     handler: serve(store),
     place: `${origin.protocol}://${origin.host}:${origin.port}${basePath}`,
     tokenKey: createSecretKey(createHash('sha256').update(`sluice tokens ${secret}`).digest()),
+    kind: 'account',
+    // What began when is written there by us.
+    clock: now,
     close: () => store.close(),
   };
 }
@@ -103,7 +112,7 @@ async function openUpstream(config: S3StorageConfig, { log, now }: ConnectionDep
     import('./upstream/emulate.ts'),
   ]);
   const target = resolveTarget(config, dialectOverrides(config));
-  const transport = createTransport(transportOptions(config));
+  const { transport, clock } = withClock(createTransport(transportOptions(config)), now);
   const handler = forward(target, { transport, now, log: log.child({ storage: config.name }) });
   return {
     handler: compose(handler, [
@@ -113,7 +122,33 @@ async function openUpstream(config: S3StorageConfig, { log, now }: ConnectionDep
     ]),
     place: `${config.protocol}://${config.endpoint}`,
     tokenKey: createSecretKey(createHash('sha256').update(`sluice tokens ${config.secretKey}`).digest()),
+    kind: 'service',
+    clock,
     close: () => transport.close(),
+  };
+}
+
+/** Hears what time it is at the other end, from each answer. */
+function withClock(
+  transport: Transport,
+  now: () => Date,
+): { readonly transport: Transport; readonly clock: () => Date } {
+  let told: { readonly date: string; readonly at: number } | undefined;
+  return {
+    transport: {
+      ...transport,
+      async request(outgoing) {
+        const response = await transport.request(outgoing);
+        const date = response.headers.get('date');
+        if (date !== undefined) told = { date, at: now().getTime() };
+        return response;
+      },
+    },
+    clock: () => {
+      const theirs = Date.parse(told?.date ?? '');
+      const ours = now();
+      return told === undefined || Number.isNaN(theirs) ? ours : new Date(theirs + ours.getTime() - told.at);
+    },
   };
 }
 

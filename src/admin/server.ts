@@ -2,6 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { answerCacheApi, type CacheSource } from './cache-api.ts';
+import { answerCleanupApi, type CleanupSource } from './cleanup-api.ts';
 import { renderPage } from './page.ts';
 
 /** What the admin port shows. */
@@ -16,6 +17,7 @@ export interface AdminSources {
   readonly metrics: () => Promise<string>;
   /** Undefined while nothing is cached. */
   readonly cache: () => CacheSource | undefined;
+  readonly cleanup: CleanupSource;
 }
 
 export interface StorageSummary {
@@ -54,7 +56,7 @@ const SECURITY_HEADERS = {
 };
 
 /**
- * Serves health, readiness, metrics, the cache's API and the page, on a port of its own, never the S3 one. All but `/healthz` and
+ * Serves health, readiness, metrics, the APIs of cache and clean-up, and the page, on a port of its own, never the S3 one. All but `/healthz` and
  * `/readyz` want the token. The Host must be an address or the name listened on, against DNS rebinding.
  */
 export async function startAdmin(
@@ -112,7 +114,7 @@ async function respond(
   if (!isAuthorised(message, options.token)) {
     return { ...plain(401, 'the admin token is missing or wrong\n'), headers: { 'www-authenticate': 'Bearer' } };
   }
-  if (path.startsWith('/api/cache/')) return cacheApi(message, path, query, sources);
+  if (path.startsWith('/api/cache/') || path === '/api/cleanup') return api(message, path, query, sources);
   if (path === '/metrics') return { status: 200, type: 'text/plain; version=0.0.4', text: await sources.metrics() };
   if (path === '/') return { status: 200, type: 'text/html', text: renderPage(sources, await sources.probe()) };
   return plain(404, 'not found\n');
@@ -121,7 +123,7 @@ async function respond(
 /** The longest list of keys that is warmed at once. */
 const MAX_BODY_BYTES = 16 * 2 ** 20;
 
-async function cacheApi(message: IncomingMessage, path: string, query: string, sources: AdminSources): Promise<Answer> {
+async function api(message: IncomingMessage, path: string, query: string, sources: AdminSources): Promise<Answer> {
   const { method = '' } = message;
   // A cookie comes along with a form of another site as well; this header does not.
   if (method === 'POST' && message.headers.authorization === undefined) {
@@ -129,10 +131,11 @@ async function cacheApi(message: IncomingMessage, path: string, query: string, s
   }
   const body = method === 'POST' ? await readJson(message) : undefined;
   if (body === BROKEN) return plain(400, 'the body is no JSON, or too long\n');
-  const { status, json } = await answerCacheApi(
-    { method, path, query: new URLSearchParams(query), body },
-    sources.cache(),
-  );
+  const request = { method, path, query: new URLSearchParams(query), body };
+  const { status, json } =
+    path === '/api/cleanup'
+      ? answerCleanupApi(request, sources.cleanup)
+      : await answerCacheApi(request, sources.cache());
   return { status, type: 'application/json', text: `${JSON.stringify(json)}\n` };
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { scheduleFault } from '../cleanup/schedule.ts';
 import { isBucketName } from '../s3/address.ts';
 import { VENDORS, type Vendor } from '../upstream/vendors.ts';
 import { dialectFields } from './dialect-fields.ts';
@@ -180,6 +181,22 @@ const cache = z.strictObject({
   verify: z.number().min(0).max(1).default(0.001).describe('Share of unasked hits that is checked afterwards.'),
 });
 
+const cleanup = z.strictObject({
+  schedule: z
+    .string()
+    .superRefine((text, context) => {
+      const fault = scheduleFault(text);
+      if (fault !== undefined) context.addIssue(`is not a cron expression: ${fault} (such as 0 3 * * *)`);
+    })
+    .default('0 3 * * *')
+    .describe("Minute, hour, day, month and weekday, in the machine's time zone; seconds may stand in front.")
+    .meta({ examples: ['0 3 * * *'] }),
+  incompleteUploads: duration
+    .refine((age) => age > 0, 'must be longer than nothing')
+    .default(6 * 86_400_000)
+    .describe('Uploads in parts in which nothing has happened for so long are removed.'),
+});
+
 export const configSchema = z
   .strictObject({
     $schema: z.string().optional(),
@@ -195,6 +212,7 @@ export const configSchema = z
     storages: z.array(z.discriminatedUnion('provider', [s3Storage, azureStorage, filesystemStorage])).min(1),
     buckets: z.array(bucketEntry).default([]),
     cache: cache.prefault({}),
+    cleanup: cleanup.optional().describe('Removes what was begun and given up. Without it nothing is removed.'),
     admin: z
       .strictObject({
         listen: hostPort.optional().describe('127.0.0.1, one port above the S3 port, unless given.'),

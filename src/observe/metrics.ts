@@ -1,12 +1,15 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { RequestRecord } from '../http/server.ts';
 import { addCacheMetrics, type CacheFigures } from './cache-metrics.ts';
+import { addCleanupMetrics, type CleanupCounts } from './cleanup-metrics.ts';
 
 /** What Sluice counts about itself, in Prometheus' terms. Labels are bounded: never a key, never a bucket. */
 export interface Metrics {
   observe(record: RequestRecord): void;
   /** Adds the figures of the cache, read whenever the metrics are. */
   readCache(read: () => CacheFigures | undefined): void;
+  /** Adds the figures of clean-up, likewise. */
+  readCleanup(read: () => CleanupCounts | undefined): void;
   /** The text exposition format. */
   render(): Promise<string>;
 }
@@ -42,6 +45,7 @@ export function createMetrics(version: string): Metrics {
       sent.inc(record.bytesSent);
     },
     readCache: (read) => addCacheMetrics(registry, read),
+    readCleanup: (read) => addCleanupMetrics(registry, read),
     render: () => registry.metrics(),
   };
 }

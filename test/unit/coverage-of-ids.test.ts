@@ -10,7 +10,6 @@ const SECTIONS = { A: 30, U: 12, C: 26, P: 18, V: 14, H: 34, B: 18, S: 36, E: 14
 const WITHOUT_TEST: Readonly<Record<string, string>> = {
   D12: 'no limit per tenant can be configured yet; undici queues per storage, and a slow client is cut off (D01, D02)',
   D13: 'no limit per address can be configured yet; a load balancer in front has one',
-  D20: 'the cleaner of abandoned uploads is not part of the gateway yet; AbortMultipartUpload works',
 };
 
 /** What titles are made of: everything in test files but this one. */

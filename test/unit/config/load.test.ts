@@ -162,3 +162,19 @@ t.test('tells settings that contradict the provider, with the remedy', async (t)
   ];
   for (const [storage, problem] of cases) t.match(problems(text(storage)), [problem], storage);
 });
+
+t.test('ZS-R27 reads when to clean up, and tells what it cannot read', async (t) => {
+  const config = (cleanup: string) => `credentials: [${CREDENTIAL}]\nstorages: [${FOLDER}]\ncleanup: ${cleanup}`;
+  const { cleanup } = parseConfig(config('{ schedule: "*/30 * * * *", incompleteUploads: 12h }'), 'f', SOURCES);
+  t.strictSame(cleanup, { schedule: '*/30 * * * *', incompleteUploads: 43_200_000 });
+  t.equal(parseConfig(config('{}').replace(/\n.*$/, ''), 'f', SOURCES).cleanup, undefined);
+  t.strictSame(problems(config('{ schedule: "0 25 * * *", incompleteUploads: 6 days, deleteAll: true }')), [
+    'sluice.yaml:3: cleanup.schedule: is not a cron expression: Invalid value for hour: 25 (such as 0 3 * * *)',
+    'sluice.yaml:3: cleanup.incompleteUploads: is not a duration: 6 days (such as 500ms, 5s, 10m, 6h, 7d)',
+    'sluice.yaml:3: cleanup.deleteAll: is not a known setting',
+  ]);
+  t.strictSame(problems(config('{ schedule: "0 0 30 2 *", incompleteUploads: 0s }')), [
+    'sluice.yaml:3: cleanup.schedule: is not a cron expression: never comes (such as 0 3 * * *)',
+    'sluice.yaml:3: cleanup.incompleteUploads: must be longer than nothing',
+  ]);
+});
