@@ -79,7 +79,8 @@ export async function respond(
     response.end();
   } catch (error) {
     response.socket?.destroy();
-    if (body instanceof Readable) body.destroy();
+    // It may fail while it goes, and has nobody left to tell.
+    if (body instanceof Readable) body.on('error', () => undefined).destroy();
     throw error;
   }
 }
@@ -104,9 +105,12 @@ const SPELLED: Readonly<Record<string, string>> = Object.assign(
 
 function wireHeaders(headers: Headers, requestId: string, closes: boolean): string[] {
   const flat: string[] = [];
-  for (const [name, value] of headers) flat.push(SPELLED[name] ?? name, value);
+  const length = headers.get('content-length');
+  for (const [name, value] of headers) if (name !== 'content-length') flat.push(SPELLED[name] ?? name, value);
   flat.push('x-amz-request-id', requestId);
   if (closes) flat.push('connection', 'close');
+  // Behind it node takes a Content-Disposition with bytes beyond ASCII for invalid.
+  if (length !== undefined) flat.push(SPELLED['content-length'] ?? 'content-length', length);
   return flat;
 }
 
