@@ -90,6 +90,9 @@ async function openAzure(config: AzureStorageConfig, { log, now }: ConnectionDep
     now,
     log: log.child({ storage: config.name }),
     retries: config.retries,
+    ...(config.delivery !== 'proxy' && {
+      delivery: { from: config.redirectFrom, expiry: config.redirectExpiry, policy: config.redirectPolicy },
+    }),
   });
   const { credential, origin, basePath } = account;
   const secret = credential.kind === 'shared-key' ? credential.key.toString('base64') : credential.token;

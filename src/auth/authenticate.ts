@@ -64,6 +64,7 @@ export function authenticate(options: AuthenticateOptions): Layer {
     return next({
       ...request,
       identity: identityOf(credential),
+      signedIn: SIGNED_IN[mechanism],
       headers: acceptedHeaders(request.headers, plan),
       body: payload.body,
       bodyLength: payload.length,
@@ -71,6 +72,14 @@ export function authenticate(options: AuthenticateOptions): Layer {
     });
   };
 }
+
+const SIGNED_IN = {
+  'v4-header': 'header',
+  'v4-query': 'query',
+  'v2-header': 'header',
+  'v2-query': 'query',
+  anonymous: 'nowhere',
+} as const satisfies Record<Mechanism, S3Request['signedIn']>;
 
 function accept(
   request: S3Request,

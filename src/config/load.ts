@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { LineCounter, parseDocument } from 'yaml';
 import { accountFaults } from '../store/azure/account.ts';
+import { deliveryFaults } from '../store/azure/delivery.ts';
 import { targetFaults } from '../upstream/target.ts';
 import { ConfigError } from './config-error.ts';
 import { type ConfigIssue, crossCheck } from './cross-checks.ts';
@@ -64,7 +65,8 @@ function storageFaults({ storages }: Config): ConfigIssue[] {
 
 function faultsOf(storage: StorageConfig): readonly { readonly setting: string; readonly message: string }[] {
   if (storage.provider === 'filesystem') return [];
-  return storage.provider === 'azure' ? accountFaults(storage) : targetFaults(storage, dialectOverrides(storage));
+  if (storage.provider !== 'azure') return targetFaults(storage, dialectOverrides(storage));
+  return [...accountFaults(storage), ...(storage.delivery === 'proxy' ? [] : deliveryFaults(storage))];
 }
 
 type ZodIssue = NonNullable<ReturnType<typeof configSchema.safeParse>['error']>['issues'][number];

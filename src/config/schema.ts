@@ -127,6 +127,22 @@ const azureStorage = z.strictObject({
   accountKey: z.string().min(1).optional().describe('Its key, in base64.'),
   sas: z.string().min(1).optional().describe('A shared access signature, instead of the key.'),
   connectionString: z.string().min(1).optional().describe('As the portal shows it, instead of all these.'),
+  delivery: z
+    .enum(['proxy', 'redirect', 'redirect-all'])
+    .default('proxy')
+    .describe(
+      'redirect: large reads by presigned URL or without a signature are sent on to the account by a SAS URL; redirect-all: all large reads.',
+    ),
+  redirectFrom: size.default(8 * 2 ** 20).describe('Reads of fewer bytes are never redirected.'),
+  redirectExpiry: duration
+    .refine((age) => age >= 1000 && age <= 7 * 86_400_000, 'must be from 1s to 7d')
+    .default(15 * 60_000)
+    .describe('How long the URL that a read is sent on to is good.'),
+  redirectPolicy: z
+    .string()
+    .regex(/^[\x21-\x7e]{1,64}$/, 'must be 1 to 64 printable characters')
+    .optional()
+    .describe('Stored access policy that those URLs name; it must say r for permissions, and nothing else.'),
   ca: z.string().min(1).optional().describe("File with the CA that signed this endpoint's certificate (PEM)."),
   retries: z.int().min(0).max(10).default(3),
   connectTimeout: duration.default(5_000),

@@ -37,6 +37,8 @@ export interface Storage {
   readonly projects: 'all' | readonly string[];
   /** Keys with `.` and `..` segments; refused unless said otherwise. */
   readonly dotSegments?: 'refuse' | 'allow' | undefined;
+  /** `redirect`: may answer large reads with a redirect, where no header was signed; `redirect-all`: any. */
+  readonly delivery?: 'proxy' | 'redirect' | 'redirect-all' | undefined;
   /** Secret that this storage's upload ids and list tokens are bound with; the same over restarts. */
   readonly tokenKey: KeyObject;
 }
@@ -65,6 +67,7 @@ export interface Target {
   /** Goes before every key of the client. */
   readonly prefix: string;
   readonly dotSegments: 'refuse' | 'allow';
+  readonly delivery: 'proxy' | 'redirect' | 'redirect-all';
   readonly anonymous: 'read' | undefined;
   /** Name of the cache rule set, of a `buckets` entry only. */
   readonly cache: string | undefined;
@@ -253,6 +256,7 @@ function storageTarget(storage: KnownStorage, bucket: string, rule: Target['rule
     bucket,
     prefix: storage.prefix ?? '',
     dotSegments: storage.dotSegments ?? 'refuse',
+    delivery: storage.delivery ?? 'proxy',
     tokens: storage.tokens,
     anonymous: undefined,
     cache: undefined,

@@ -20,6 +20,8 @@ import { codingOf } from './text.ts';
 export async function rewriteAnswer(response: S3Response, request: S3Request, mapping: Mapping): Promise<S3Response> {
   const places: KeyPlaces = request.operation === 'Unknown' ? PASSES : KEY_PLACES[request.operation];
   const rewritten = isRewritten(mapping.target);
+  // Asked for by the router; no storage's own redirect comes this far.
+  if (response.status === 307 && request.mayRedirect === true) return response;
   const isSuccess = response.status >= 200 && response.status < 300;
   if (!isSuccess) {
     if (!rewritten) return response;

@@ -115,9 +115,20 @@ function dispatch(call: Call): Promise<S3Response> {
       const list = (each: Target, page: S3Request): Promise<S3Response> => send(call, each, page);
       return listPool(request, target, { pool, tenant: call.caller.tenant, send: list });
     }
+    case 'GetObject':
+      return onKey({ ...call, request: { ...request, mayRedirect: mayRedirect(request, target) } });
     default:
       return onKey(call);
   }
+}
+
+/**
+ * Whether a client's read may be answered with where the storage has the bytes. What is cached is read here. SDKs do
+ * not follow redirects, and a signature in the headers would go along, which the storage refuses.
+ */
+function mayRedirect({ signedIn }: S3Request, { delivery, cache }: Target): boolean {
+  if (signedIn === undefined || (cache !== undefined && cache !== 'off')) return false;
+  return delivery === 'redirect-all' || (delivery === 'redirect' && signedIn !== 'header');
 }
 
 /** @throws S3Error AccessDenied, NoSuchBucket */

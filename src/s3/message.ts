@@ -41,6 +41,15 @@ export interface S3Request {
   readonly peer: string;
   /** Undefined until a signature was accepted, and for anonymous callers. */
   readonly identity: Identity | undefined;
+  /** Where a client's signature stood; undefined for what Sluice asks by itself. */
+  readonly signedIn?: 'header' | 'query' | 'nowhere';
+  /** The answer may be a 307 that leads the client to the storage: its own read, and nobody here needs the bytes. */
+  readonly mayRedirect?: boolean;
+  /**
+   * Where the line is to be spared: awaited for bytes of the answer that come from a storage, before more are taken.
+   * Undefined: as fast as they come.
+   */
+  readonly pace?: (bytes: number) => Promise<void>;
   readonly body: Body;
   /** Bytes in `body` (after decoding of any upload framing), undefined when not known beforehand. */
   readonly bodyLength: number | undefined;

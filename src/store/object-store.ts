@@ -1,5 +1,6 @@
 import type { BodyChecksum, ChecksumAlgorithm } from '../s3/checksum.ts';
 import type { Conditions } from '../s3/conditions.ts';
+import type { Headers } from '../s3/headers.ts';
 import type { Body } from '../s3/message.ts';
 import type { ByteRange } from '../s3/range.ts';
 
@@ -106,6 +107,8 @@ export interface GetObjectInput extends ObjectPlace {
   readonly headOnly: boolean;
   /** The checksums of the object's parts are wanted, which a store may have to fetch. */
   readonly hasPartChecksums?: boolean;
+  /** The client would take the bytes from elsewhere, with these headers overridden; a store need not heed it. */
+  readonly redirect?: { readonly overrides: Headers } | undefined;
 }
 
 export interface GetObjectOutput {
@@ -113,6 +116,8 @@ export interface GetObjectOutput {
   /** The stretch that `body` holds; undefined when it is the whole object. */
   readonly range: ByteRange | undefined;
   readonly body: Body;
+  /** Where the client finds the bytes instead; `body` is null then. Only when the input allows it. */
+  readonly redirect?: string | undefined;
 }
 
 /** Bytes on their way in. Their hashes have been checked by the time the body ends; a failed check fails the stream. */

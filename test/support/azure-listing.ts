@@ -34,6 +34,7 @@ export function listingContext(listing: FakeListing): { readonly context: Contex
     send: none,
     document: none,
     sourceUrl: none,
+    clock: none,
     async head() {
       return new Map([['x-ms-is-hns-enabled', String(listing.isHierarchical === true)]]);
     },
@@ -47,6 +48,7 @@ export function listingContext(listing: FakeListing): { readonly context: Contex
     now: () => 0,
     traits: new AccountTraits(client, { warn: () => undefined, error: none }),
     uploads: new Uploads(client),
+    delivery: undefined,
   };
   return { context, requests };
 }

@@ -64,6 +64,8 @@ export interface AzureClient {
   document(request: AzureRequest): Promise<XmlElement>;
   /** The absolute URL of a blob, for `x-ms-copy-source`; it carries the SAS, where that is how we are let in. */
   sourceUrl(container: string, blob: string): string;
+  /** The time by the service's clock, as far as it is known to differ from ours. */
+  clock(): Date;
   readonly account: AzureAccount;
 }
 
@@ -101,7 +103,7 @@ export function createAzureClient(options: AzureClientOptions): AzureClient {
     const headers = headersOf({
       host: authority(account),
       ...request.headers,
-      'x-ms-date': new Date(now().getTime() + clockOffset).toUTCString(),
+      'x-ms-date': clock().toUTCString(),
       'x-ms-version': VERSIONS[version],
     });
     const contentLength = body instanceof Uint8Array ? body.byteLength : body === null ? 0 : (bodyLength ?? 0);
@@ -138,6 +140,10 @@ export function createAzureClient(options: AzureClientOptions): AzureClient {
     throw error;
   }
 
+  function clock(): Date {
+    return new Date(now().getTime() + clockOffset);
+  }
+
   /** Learns the service's clock where ours is the reason why it refused us. */
   function adjustClock(date: string | undefined): boolean {
     const offset = Date.parse(date ?? '') - now().getTime();
@@ -149,6 +155,7 @@ export function createAzureClient(options: AzureClientOptions): AzureClient {
 
   return {
     account,
+    clock,
     send,
     async head(request) {
       const { headers, body } = await send(request);

@@ -1,5 +1,6 @@
 import type { AccountTraits } from './account-traits.ts';
 import type { AzureClient } from './client.ts';
+import type { Delivery } from './delivery.ts';
 import type { Uploads } from './uploads.ts';
 
 /** What the store's methods share. */
@@ -9,4 +10,6 @@ export interface Context {
   readonly now: () => number;
   readonly traits: AccountTraits;
   readonly uploads: Uploads;
+  /** Undefined: every byte passes through here. */
+  readonly delivery: Delivery | undefined;
 }

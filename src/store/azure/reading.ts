@@ -9,6 +9,7 @@ import type { GetObjectInput, GetObjectOutput, ObjectPlace, PartInfo } from '../
 import { type Blob, blobOfHeaders, describeBlob } from './blob.ts';
 import { type AzureClient, discard } from './client.ts';
 import type { Context } from './context.ts';
+import { deliveryUrl, mayDeliver } from './delivery.ts';
 import { azureStatus } from './errors.ts';
 import { blobName, SYSTEM_PREFIX } from './names.ts';
 import { partChecksums } from './parts.ts';
@@ -70,7 +71,8 @@ export async function getObject(
 ): Promise<GetObjectOutput> {
   const { range, partNumber, conditions, headOnly, hasPartChecksums } = input;
   const isDirect = !headOnly && partNumber === undefined && !hasConditions(conditions) && !isSuffix(range);
-  if (isDirect) {
+  // Whether a redirect pays shows when the size is known.
+  if (isDirect && !mayDeliver(context, input)) {
     const output = await readDirectly(context, input, signal);
     if (output !== undefined) return output;
   }
@@ -84,7 +86,8 @@ export async function getObject(
         : object.parts;
     const described = { ...object, parts };
     const wanted = partNumber === undefined ? rangeOf(range, blob.size) : partRange(partNumber, parts, blob.size);
-    if (headOnly) return { object: described, range: wanted, body: null };
+    const redirect = deliveryUrl(context, input, blob, wanted);
+    if (headOnly || redirect !== undefined) return { object: described, range: wanted, body: null, redirect };
     try {
       const headers = { 'if-match': blob.azureEtag, 'x-ms-range': wanted && `bytes=${wanted.start}-${wanted.end}` };
       const response = await request(context, input, headers, signal);

@@ -5,6 +5,7 @@ import { type AzureClientOptions, createAzureClient } from './client.ts';
 import type { Context } from './context.ts';
 import { copyObject } from './copying.ts';
 import { deleteObject } from './deleting.ts';
+import type { Delivery } from './delivery.ts';
 import { listObjects } from './listing.ts';
 import { multipartMethods } from './multipart.ts';
 import { getObject } from './reading.ts';
@@ -13,7 +14,10 @@ import { Uploads } from './uploads.ts';
 import { putObject } from './writing.ts';
 
 /** The transport is closed with the store. */
-export type AzureStoreOptions = AzureClientOptions;
+export interface AzureStoreOptions extends AzureClientOptions {
+  /** How reads are handed over to Azure, where they may be; never unless given. */
+  readonly delivery?: Delivery | undefined;
+}
 
 /**
  * A store in an account of Azure Blob Storage: buckets are containers, objects are block blobs. Everything it knows is
@@ -27,6 +31,7 @@ export function openAzureStore(options: AzureStoreOptions): ObjectStore {
     now: () => now().getTime(),
     traits: new AccountTraits(client, options.log),
     uploads: new Uploads(client),
+    delivery: options.delivery,
   };
   return {
     ...bucketMethods(context),

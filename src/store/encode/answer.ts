@@ -5,8 +5,11 @@ import { buildXml, type XmlNode } from '../../s3/xml.ts';
 import type { Checksum } from '../object-store.ts';
 
 /** An answer without a body. Headers without a value are left out. */
-export function emptyAnswer(status: 200 | 204, headers: Readonly<Record<string, string | undefined>> = {}): S3Response {
-  const length = status === 200 ? { 'content-length': '0' } : {};
+export function emptyAnswer(
+  status: 200 | 204 | 307,
+  headers: Readonly<Record<string, string | undefined>> = {},
+): S3Response {
+  const length = status === 204 ? {} : { 'content-length': '0' };
   return { status, headers: headersOf({ ...length, ...headers }), body: null };
 }
 

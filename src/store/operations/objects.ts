@@ -76,8 +76,10 @@ async function read(request: S3Request, { store }: ServeContext, headOnly: boole
   }
   const partNumber = partText === undefined ? undefined : parsePartNumber(partText);
   const overrides = parseOverrides(query);
-  const input = { ...placeOf(request), range, partNumber, conditions: parseConditions(headers), headOnly };
+  const redirect = request.mayRedirect === true ? { overrides } : undefined;
+  const input = { ...placeOf(request), range, partNumber, conditions: parseConditions(headers), headOnly, redirect };
   const output = await store.getObject(input, request.signal);
+  if (output.redirect !== undefined) return emptyAnswer(307, { location: output.redirect });
   const hasChecksums = headers.get('x-amz-checksum-mode')?.toUpperCase() === 'ENABLED';
   return objectAnswer(output, { partNumber, hasChecksums, overrides });
 }

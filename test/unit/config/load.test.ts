@@ -161,6 +161,9 @@ t.test('tells settings that contradict the provider, with the remedy', async (t)
     ['provider: tos, endpoint: tos-cn-beijing.volces.com', /endpoint: .* use tos-s3-cn-beijing.volces.com/],
   ];
   for (const [storage, problem] of cases) t.match(problems(text(storage)), [problem], storage);
+  const sas = '{ name: s, provider: azure, account: example, sas: sv=1&sig=x, delivery: redirect }';
+  t.match(problems(`credentials: [${CREDENTIAL}]\nstorages: [${sas}]`), [/storages\[0\].delivery: needs accountKey/]);
+  t.same(problems(`credentials: [${CREDENTIAL}]\nstorages: [${sas.replace(', delivery: redirect', '')}]`), []);
 });
 
 t.test('ZS-R27 reads when to clean up, and tells what it cannot read', async (t) => {
