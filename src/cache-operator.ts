@@ -65,9 +65,10 @@ function sourceOf(
     warm: (order) => {
       const { state, finished } = warm({
         pages: order.keys === undefined ? listPages(order, generation(), signal) : given(order.keys),
-        read: async (key) => {
-          const response = await generation().operator(operatorRequest(order.bucket, key, Query.empty, signal));
-          return response.body;
+        read: async (key, pace) => {
+          const request = operatorRequest(order.bucket, key, Query.empty, signal);
+          const { body } = await generation().operator(pace === undefined ? request : { ...request, pace });
+          return body;
         },
         rate: order.rate,
         signal,

@@ -25,7 +25,7 @@ export interface WarmOrder {
   readonly prefix: string;
   /** Instead of all keys below the prefix. */
   readonly keys?: readonly string[] | undefined;
-  /** Bytes a second, on average; undefined for no limit. */
+  /** Bytes a second at any time, of what has to be fetched; undefined for no limit. */
   readonly rate?: number | undefined;
 }
 

@@ -136,6 +136,7 @@ function beginFill(
     first: toStream(response.body),
     fetchRange: (start, end) => origin.range(description.etag, start, end),
     isAwaited: () => state.next !== undefined || state.asking !== undefined,
+    pace: call.request.pace,
     onBytes: (count) => shared.recorder.fetched(call.rule.label, count),
   });
   return { fill, draft };

@@ -19,6 +19,8 @@ export interface FillOptions {
   readonly fetchRange: (start: number, end: number) => Promise<Readable | undefined>;
   /** Whether requests for the object wait to hear which version is the current one, and may want this. */
   readonly isAwaited: () => boolean;
+  /** Awaited for what has come, as long as nobody but the one who began it wants it; then it comes over one connection. */
+  readonly pace: ((bytes: number) => Promise<void>) | undefined;
   /** Bytes that came from the storage, as they come. */
   readonly onBytes: (count: number) => void;
 }
@@ -62,6 +64,8 @@ export class Fill {
   #holders = 1;
   #joined = 0;
   readonly #settled: Promise<void>;
+  /** Resolves when the line need not be spared. */
+  readonly #hurried = Promise.withResolvers<void>();
 
   constructor(options: FillOptions) {
     const { size } = options.description;
@@ -70,6 +74,7 @@ export class Fill {
     this.#blocks = new FillBlocks(size, options.draft);
     this.#segments = createSegments(size, CONNECTIONS);
     this.#hasRanges = size >= PARALLEL_BYTES;
+    if (options.pace === undefined) this.#hurried.resolve();
     this.#settled = this.#hasRanges ? this.#settle() : Promise.resolve();
     this.finished = this.#run();
     this.finished.catch(() => undefined);
@@ -98,6 +103,7 @@ export class Fill {
     if (this.#holders === 0) return false;
     this.#holders++;
     this.#joined++;
+    if (this.#joined > 1) this.#hurried.resolve();
     return true;
   }
 
@@ -125,7 +131,8 @@ export class Fill {
   async #run(): Promise<void> {
     try {
       const workers = this.#hasRanges ? CONNECTIONS - 1 : 0;
-      const others = this.#settled.then(() => Promise.all(Array.from({ length: workers }, () => this.#work())));
+      const open = Promise.all([this.#settled, this.#hurried.promise]);
+      const others = open.then(() => Promise.all(Array.from({ length: workers }, () => this.#work())));
       await Promise.all([this.#lead(), others]);
       await Promise.all(this.#extras);
       if (this.#failure !== undefined) throw this.#failure;
@@ -165,6 +172,7 @@ export class Fill {
       await this.#fetch(claimed, Math.min(claimed + SEGMENT_BYTES, size));
     } finally {
       this.#leadNext = undefined;
+      this.#hurried.resolve();
     }
     await this.#work();
   }
@@ -218,7 +226,11 @@ export class Fill {
   async #receive(stream: Readable, start: number, end: number, mayEnter: (position: number) => boolean): Promise<void> {
     let position = start;
     this.#streams.add(stream);
-    const stalled = setTimeout(() => stream.destroy(new Error('the storage sends no more')), STALL_MS);
+    let isOurTurn = false;
+    const stalled = setTimeout(() => {
+      if (isOurTurn) stalled.refresh();
+      else stream.destroy(new Error('the storage sends no more'));
+    }, STALL_MS);
     try {
       // Iterating destroys the stream on every way out.
       for await (const chunk of stream as AsyncIterable<Uint8Array>) {
@@ -231,6 +243,11 @@ export class Fill {
           this.#options.onBytes(taken);
           rest = rest.subarray(taken);
           position += taken;
+        }
+        if (this.#joined <= 1 && this.#options.pace !== undefined) {
+          isOurTurn = true;
+          await Promise.race([this.#options.pace(chunk.length), this.#hurried.promise]);
+          isOurTurn = false;
         }
         stalled.refresh();
       }

@@ -91,6 +91,17 @@ export function toStream(body: Body): Readable {
   return body instanceof Readable ? body : Readable.from(body === null ? [] : [body], { objectMode: false });
 }
 
+/** A body that comes no faster than that. Owns `body`. */
+export function atPace(body: Readable, pace: (bytes: number) => Promise<void>): Readable {
+  const chunks = async function* (): AsyncIterable<Uint8Array> {
+    for await (const chunk of body as AsyncIterable<Uint8Array>) {
+      await pace(chunk.length);
+      yield chunk;
+    }
+  };
+  return Readable.from(chunks(), { objectMode: false });
+}
+
 /** Ends a body that nobody reads. */
 export function dropBody(body: Body): void {
   if (body instanceof Readable) body.on('error', () => undefined).destroy();

@@ -5,7 +5,7 @@ import { ask, fillOf, isAbsent } from './ask.ts';
 import { isLineDown } from './breaker.ts';
 import { describe, isSameVersion, markOf } from './description.ts';
 import type { KeyState } from './key-state.ts';
-import { createOrigin, dropBody, type Origin } from './origin.ts';
+import { atPace, createOrigin, dropBody, type Origin, toStream } from './origin.ts';
 import type { Rule } from './rules.ts';
 import { serveFill, serveStored } from './serve.ts';
 import type { Call, Shared } from './shared.ts';
@@ -38,8 +38,10 @@ export async function readObject(call: Call, shared: Shared): Promise<S3Response
 
 /** Sends the request on as it is; nothing is kept. */
 async function passBy({ next, request }: Call): Promise<S3Response> {
-  const response = await next(request);
-  return { ...response, headers: new Map(response.headers).set(RESULT_HEADER, 'miss') };
+  const { status, headers, body } = await next(request);
+  const { pace } = request;
+  const own = pace === undefined || body === null ? body : atPace(toStream(body), pace);
+  return { status, headers: new Map(headers).set(RESULT_HEADER, 'miss'), body: own };
 }
 
 /** Undefined: something changed under way, try again. */

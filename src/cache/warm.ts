@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { setTimeout as delay } from 'node:timers/promises';
+import { createPace, type Pace } from './pace.ts';
 
 /** One object to be fetched into the cache. */
 export interface WarmObject {
@@ -22,9 +22,9 @@ export interface WarmState {
 export interface WarmJob {
   /** Pages of objects, in the order in which they are to be fetched. */
   readonly pages: AsyncIterable<readonly WarmObject[]>;
-  /** Reads one object through the cache and gives the number of its bytes. */
-  readonly read: (key: string, signal: AbortSignal) => Promise<Readable | Uint8Array | null>;
-  /** Bytes a second; undefined for no limit. */
+  /** Reads one object through the cache; what has to be fetched comes at that pace. */
+  readonly read: (key: string, pace: Pace | undefined) => Promise<Readable | Uint8Array | null>;
+  /** Bytes a second, of all objects together, at any time; undefined for no limit. What is here already does not count. */
   readonly rate: number | undefined;
   readonly signal: AbortSignal;
 }
@@ -47,7 +47,8 @@ export function warm(job: WarmJob): { readonly state: WarmState; readonly finish
 
 async function run(job: WarmJob, state: WarmState): Promise<void> {
   const waiting: WarmObject[] = [];
-  const started = performance.now();
+  const { rate, signal } = job;
+  const pace = rate === undefined ? undefined : createPace({ rate, signal });
   try {
     for await (const page of job.pages) {
       waiting.push(...page);
@@ -57,13 +58,9 @@ async function run(job: WarmJob, state: WarmState): Promise<void> {
     state.state = 'running';
     const read = async (): Promise<void> => {
       for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-        const bytes = await readOne(next, job, state);
+        signal.throwIfAborted();
+        const bytes = await readOne(() => job.read(next.key, pace), state);
         if (next.size === undefined) state.bytes += bytes;
-        // The average holds from object to object; within one the cache fetches as fast as it can.
-        if (job.rate !== undefined) {
-          const due = (state.bytesDone / job.rate) * 1000 - (performance.now() - started);
-          if (due > 0) await delay(due, undefined, { signal: job.signal });
-        }
       }
     };
     await Promise.all(Array.from({ length: READERS }, read));
@@ -74,14 +71,14 @@ async function run(job: WarmJob, state: WarmState): Promise<void> {
   }
 }
 
-async function readOne({ key }: WarmObject, job: WarmJob, state: WarmState): Promise<number> {
+async function readOne(read: () => ReturnType<WarmJob['read']>, state: WarmState): Promise<number> {
   let bytes = 0;
   const count = (length: number) => {
     bytes += length;
     state.bytesDone += length;
   };
   try {
-    const body = await job.read(key, job.signal);
+    const body = await read();
     if (body instanceof Readable) {
       for await (const chunk of body as AsyncIterable<Uint8Array>) count(chunk.length);
     } else if (body !== null) {

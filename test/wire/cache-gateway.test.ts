@@ -120,6 +120,10 @@ t.test('the API and the command list, warm and purge', async (t) => {
   t.match(list, /1.9 MiB {2}\S+ {2}cached\/ws\/a b\n/);
   t.equal(list.trim().split('\n').length, 3);
   t.match(await run('stats'), /disk: 5.7 MiB of 1.0 GiB, 3 objects[\s\S]*mine:\*\*[\s\S]*GET miss +3/);
+  t.match(await run('purge', 'cached/ws'), /3 objects purged/);
+  const begun = performance.now();
+  t.match(await run('warm', 'cached/ws/', '--rate', '20MiB'), /3 objects, 5.7 MiB/);
+  t.ok(performance.now() - begun > 150, 'no faster than its rate');
   t.match(await run('purge', 'cached/ws/deep/'), /1 objects purged/);
   t.match(await api(gateway.adminUrl, 'purge', {}), { status: 200, json: { purged: 2 } });
   t.match(await api(gateway.adminUrl, 'entries'), { json: { entries: [] } });
