@@ -7,6 +7,7 @@ import { type Connection, openConnection, transportOptions } from '../../storage
 import { type Dialect, mergeDialect } from '../../upstream/dialect.ts';
 import { forward } from '../../upstream/forward.ts';
 import { resolveTarget } from '../../upstream/target.ts';
+import { tryAccount } from './account.ts';
 import { type Ask, askOf, codeOf, reasonOf, textIn } from './ask.ts';
 import { tryBasics, tryReaching } from './basics.ts';
 import { tryDialect } from './dialect-probes.ts';
@@ -61,12 +62,19 @@ async function tryConnection(
   const ask = askOf(handler, bucket);
   const service =
     config.provider === 'filesystem' || config.provider === 'azure' ? undefined : openService(config, settings.now);
+  const account = config.provider === 'azure' ? await tryAccount(config, settings.now) : undefined;
   try {
     const isTls = config.provider !== 'filesystem' && config.protocol === 'https';
     // The service itself is asked, for its clock; what keeps its clock to itself is asked through its store.
     const first = service?.raw({}, bucket) ?? ask;
-    const reached = await tryReaching(first, { bucket, isTls, date: () => service?.date(), now: settings.now });
+    const reached = await tryReaching(first, {
+      bucket,
+      isTls,
+      date: () => service?.date() ?? account?.date,
+      now: settings.now,
+    });
     if (reached.some(({ state }) => state === 'failed')) return reached;
+    if (account !== undefined) reached.push(...account.findings);
     if (bucket === undefined) {
       return [
         ...reached,

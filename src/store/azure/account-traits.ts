@@ -2,6 +2,7 @@ import { S3Error } from '../../s3/error.ts';
 import type { Tags } from '../object-store.ts';
 import type { AzureClient, AzureLog } from './client.ts';
 import { azureStatus } from './errors.ts';
+import { pathFault } from './names.ts';
 
 /** What differs between accounts, learned when first needed. */
 export class AccountTraits {
@@ -21,6 +22,15 @@ export class AccountTraits {
   async isHierarchical(): Promise<boolean> {
     this.#isHierarchical ??= await this.#ask();
     return this.#isHierarchical;
+  }
+
+  /**
+   * Refuses keys that would be other keys on a hierarchical account. Few could be, so that the account is seldom asked.
+   * @throws S3Error InvalidArgument, KeyTooLongError
+   */
+  async checkKey(key: string): Promise<void> {
+    const fault = pathFault(key);
+    if (fault !== undefined && (await this.isHierarchical())) throw fault;
   }
 
   /** Whether the account's own tags may be used for these: they need the permission, and a flat account. */

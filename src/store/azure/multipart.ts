@@ -47,6 +47,7 @@ export function multipartMethods(context: Context): MultipartMethods {
       checkContainer(input.bucket);
       // Found out now rather than after gigabytes.
       blobName(input.key);
+      await context.traits.checkKey(input.key);
       const initiated = context.now();
       const uploadId = newUploadId(initiated);
       const upload = { key: input.key, initiated, ...(input.checksum && { checksum: input.checksum }) };
@@ -165,6 +166,7 @@ async function sendAllButEnd(
 async function uploadPartCopy(context: Context, input: UploadPartCopyInput, signal: AbortSignal): Promise<WrittenPart> {
   checkContainer(input.bucket);
   await context.uploads.find(input, signal);
+  await context.traits.checkKey(input.source.key);
   const blob = await headObjectBlob(context, input.source, signal);
   checkSourceConditions(input.sourceConditions, blob);
   const range = input.sourceRange === undefined ? undefined : parseCopyRange(input.sourceRange, blob.size);

@@ -44,6 +44,17 @@ export function blobName(key: string): string {
   return name;
 }
 
+/** Levels of a path, its own name included, where names are paths. */
+const MAX_LEVELS = 63;
+
+/** Why a key is none in a hierarchical namespace: `//` is one slash there, a first slash none, and paths have an end. */
+export function pathFault(key: string): S3Error | undefined {
+  if (/^\/|\/\//.test(key)) {
+    return new S3Error('InvalidArgument', { message: 'Keys cannot begin with / or hold // on this storage.' });
+  }
+  return key.split('/').length > MAX_LEVELS ? new S3Error('KeyTooLongError') : undefined;
+}
+
 /** The name that a key has or would have; for places in a listing, which need not be keys. */
 export function escapeName(key: string): string {
   return key.replace(PERCENT, '%25').replace(UNSAFE, escapeOf);

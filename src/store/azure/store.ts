@@ -26,10 +26,11 @@ export interface AzureStoreOptions extends AzureClientOptions {
 export function openAzureStore(options: AzureStoreOptions): ObjectStore {
   const { transport, now } = options;
   const client = createAzureClient(options);
+  const traits = new AccountTraits(client, options.log);
   const context: Context = {
     client,
     now: () => now().getTime(),
-    traits: new AccountTraits(client, options.log),
+    traits,
     uploads: new Uploads(client),
     delivery: options.delivery,
   };
@@ -41,23 +42,32 @@ export function openAzureStore(options: AzureStoreOptions): ObjectStore {
     },
     async getObject(input, signal) {
       checkContainer(input.bucket);
+      await traits.checkKey(input.key);
       return getObject(context, input, signal);
     },
     async putObject(input, signal) {
+      await traits.checkKey(input.key);
       return putObject(context, input, signal);
     },
     async copyObject(input, signal) {
       checkContainer(input.bucket);
       checkContainer(input.source.bucket);
+      await traits.checkKey(input.source.key);
+      await traits.checkKey(input.key);
       return copyObject(context, input, signal);
     },
-    deleteObject: (input) => deleteObject(context, input),
+    async deleteObject(input) {
+      await traits.checkKey(input.key);
+      return deleteObject(context, input);
+    },
     async getObjectTagging(place) {
       checkContainer(place.bucket);
+      await traits.checkKey(place.key);
       return getTagging(context, place);
     },
     async putObjectTagging(place, tags) {
       checkContainer(place.bucket);
+      await traits.checkKey(place.key);
       return putTagging(context, place, tags);
     },
     close: () => transport.close(),
