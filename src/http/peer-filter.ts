@@ -9,6 +9,7 @@ export type PeerFilter = (address: string) => boolean;
  * @throws Error when an entry is neither
  */
 export function peerFilter(entries: readonly string[]): PeerFilter {
+  if (entries.length === 0) return () => false;
   const list = new BlockList();
   for (const entry of entries) {
     const [address = '', bits] = entry.split('/');

@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { parseAddress } from '../s3/address.ts';
 import { S3Error } from '../s3/error.ts';
-import { type Headers, headersFromRaw } from '../s3/headers.ts';
+import type { Headers } from '../s3/headers.ts';
 import type { S3Request } from '../s3/message.ts';
 import { resolveOperation } from '../s3/operation.ts';
 import { Query } from '../s3/query.ts';
@@ -57,8 +57,7 @@ export function receive(
   options: ReceiveOptions,
 ): S3Request {
   checkFraming(message);
-  checkHeaderSection(message.rawHeaders);
-  const headers = headersFromRaw(message.rawHeaders);
+  const headers = readHeaders(message.rawHeaders);
   const peer = message.socket.remoteAddress ?? '';
   const isForwarded = options.isTrustedProxy(peer);
   const host = (isForwarded ? lastOf(headers.get('x-forwarded-host')) : undefined) ?? headers.get('host') ?? '';
@@ -73,21 +72,31 @@ export function receive(
   const address = parseAddress(host, rawPath, options.domains);
   const target = { method, bucket: address.bucket, key: address.key, query, headers };
   const length = bodyLength(headers);
-  const { openBody, ...common } = context;
   const isUpload = hasBody(method, length, headers);
+  // Named one by one: every request passes here, and copying by rest and spread took longer than all the rest.
   return {
-    ...common,
-    ...target,
+    id: context.id,
+    signal: context.signal,
+    notes: context.notes,
+    method,
+    bucket: address.bucket,
+    key: address.key,
+    query,
+    headers,
     rawPath,
     addressing: address.addressing,
     operation: resolveOperation(target),
     scheme: schemeOf(message, isForwarded ? headers : undefined),
     peer: (isForwarded ? lastOf(headers.get('x-forwarded-for')) : undefined) ?? peer,
     identity: undefined,
-    body: isUpload ? openBody() : null,
+    body: isUpload ? context.openBody() : null,
     bodyLength: isUpload ? length : 0,
-    bodyChecksum: () => undefined,
+    bodyChecksum: noChecksum,
   };
+}
+
+function noChecksum(): undefined {
+  return undefined;
 }
 
 function checkFraming(message: IncomingMessage): void {
@@ -98,17 +107,22 @@ function checkFraming(message: IncomingMessage): void {
   if (encoding.toLowerCase() !== 'chunked') throw new S3Error('NotImplemented');
 }
 
-function checkHeaderSection(raw: readonly string[]): void {
+/** The header section, in one walk. @throws S3Error for a field that is given twice, and for too many or too long ones */
+function readHeaders(raw: readonly string[]): Map<string, string> {
+  const headers = new Map<string, string>();
   let bytes = 0;
-  const seen = new Set<string>();
-  for (let index = 0; index < raw.length; index += 2) {
+  for (let index = 0; index + 1 < raw.length; index += 2) {
     const name = (raw[index] ?? '').toLowerCase();
-    bytes += name.length + (raw[index + 1] ?? '').length + 4;
-    if (!SINGULAR.has(name)) continue;
-    if (seen.has(name)) throw new S3Error('InvalidArgument', { message: `The header ${name} may be given only once.` });
-    seen.add(name);
+    const value = raw[index + 1] ?? '';
+    bytes += name.length + value.length + 4;
+    const earlier = headers.get(name);
+    if (earlier !== undefined && SINGULAR.has(name)) {
+      throw new S3Error('InvalidArgument', { message: `The header ${name} may be given only once.` });
+    }
+    headers.set(name, earlier === undefined ? value : `${earlier},${value}`);
   }
   if (raw.length / 2 > MAX_HEADERS || bytes > MAX_HEADER_BYTES) throw new S3Error('RequestHeaderSectionTooLarge');
+  return headers;
 }
 
 function parseTarget(target: string): { readonly rawPath: string; readonly query: Query } {

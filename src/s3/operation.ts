@@ -158,18 +158,24 @@ export function resolveOperation(request: {
   readonly headers: Headers;
 }): OperationName {
   const { method, query, headers } = request;
-  const present = new Set<string>();
-  for (const { name } of query.parameters) if (SUB_RESOURCES.has(name)) present.add(name);
+  const present = subResources(query);
   const place = `${method} ${resourceOf(request.bucket, request.key)}`;
   for (const [name, row] of BY_PLACE.get(place) ?? []) {
     if (row.header !== undefined && !headers.has(row.header)) continue;
-    const wanted = row.query ?? [];
+    const wanted = row.query ?? NO_NAMES;
     if (!wanted.every((parameter) => present.has(parameter))) continue;
-    const extra = [...present].filter((parameter) => !(wanted as readonly string[]).includes(parameter));
-    const isPartRead = READS_ONE_PART.has(name) && extra.every((parameter) => parameter === 'partNumber');
-    if (extra.length === 0 || isPartRead) return name;
+    const extra = present.size - wanted.length;
+    if (extra === 0 || (extra === 1 && READS_ONE_PART.has(name) && present.has('partNumber'))) return name;
   }
   return 'Unknown';
+}
+
+const NO_NAMES: readonly string[] = [];
+const NO_SUB_RESOURCES: ReadonlySet<string> = new Set();
+
+function subResources({ parameters }: Query): ReadonlySet<string> {
+  if (parameters.length === 0) return NO_SUB_RESOURCES;
+  return new Set(parameters.map(({ name }) => name).filter((name) => SUB_RESOURCES.has(name)));
 }
 
 export function accessOf(operation: KnownOperation): Access {
