@@ -27,22 +27,27 @@ export async function openLog({ level, format }: LogOptions): Promise<Logger> {
 
 /** Writes a request's one line. Keys and query values stay out: presigned ones are passwords. */
 export function logRequest(log: Logger, record: RequestRecord): void {
-  const { error, notes, status, durationMs, ...rest } = record;
+  const { error, status } = record;
   // 501 answers what a client asked for and nobody has.
   const isFailure = status >= 500 && status !== 501;
   const level = isFailure ? 'error' : 'info';
-  log[level](
-    {
-      ...rest,
-      status,
-      ms: Math.round(durationMs * 10) / 10,
-      ...Object.fromEntries(notes),
-      ...(error === undefined ? {} : { code: error instanceof S3Error ? error.code : 'InternalError' }),
-      // A refused request is the client's matter; the stack is wanted where something here or behind failed.
-      ...(error !== undefined && isFailure ? { err: error } : {}),
-    },
-    'request',
-  );
+  if (!log.isLevelEnabled(level)) return;
+  const line: Record<string, unknown> = {
+    id: record.id,
+    method: record.method,
+    operation: record.operation,
+    bucket: record.bucket,
+    peer: record.peer,
+    bytesReceived: record.bytesReceived,
+    bytesSent: record.bytesSent,
+    status,
+    ms: Math.round(record.durationMs * 10) / 10,
+  };
+  for (const [name, value] of record.notes) line[name] = value;
+  if (error !== undefined) line.code = error instanceof S3Error ? error.code : 'InternalError';
+  // A refused request is the client's matter; the stack is wanted where something here or behind failed.
+  if (error !== undefined && isFailure) line.err = error;
+  log[level](line, 'request');
 }
 
 /**
