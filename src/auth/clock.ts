@@ -11,7 +11,8 @@ export function parseAmzDate(text: string): Date | undefined {
   if (match === null) return undefined;
   const [, year, month, day, hour, minute, second] = match;
   const date = new Date(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
-  return !Number.isNaN(date.getTime()) && formatAmzDate(date) === text ? date : undefined;
+  // Days past the month's end and the hour 24 run over into another day; all else that does not exist is no date.
+  return date.getUTCDate() === Number(day) ? date : undefined;
 }
 
 /** Writes `yyyymmddThhmmssZ`. */

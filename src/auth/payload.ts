@@ -22,14 +22,24 @@ export interface VerifiedPayload {
  * @throws S3Error when the body is empty and should not be
  */
 export function verifyPayload(source: Body, plan: PayloadPlan, seed: ChunkSeed | undefined): VerifiedPayload {
-  const digests = createDigests(plan);
   if (source === null) {
     if (plan.mode.kind === 'chunked' || (plan.length ?? 0) > 0) throw new S3Error('IncompleteBody');
+    // Nearly every GET.
+    if (isPlainlyEmpty(plan)) return EMPTY;
+    const digests = createDigests(plan);
     const checksum = digests.verify(undefined);
     return { body: null, length: 0, checksum: () => checksum };
   }
-  const body = new VerifiedBody(source, plan, digests, seed);
+  const body = new VerifiedBody(source, plan, createDigests(plan), seed);
   return { body, length: plan.length, checksum: () => body.checksum };
+}
+
+const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
+const EMPTY: VerifiedPayload = { body: null, length: 0, checksum: () => undefined };
+
+function isPlainlyEmpty({ mode, md5, checksum, trailer }: PayloadPlan): boolean {
+  const isRight = mode.kind === 'unsigned' || (mode.kind === 'hash' && mode.sha256 === EMPTY_SHA256);
+  return isRight && md5 === undefined && checksum === undefined && trailer === undefined;
 }
 
 /** How much is kept until all checks have passed. */

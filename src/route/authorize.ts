@@ -112,7 +112,7 @@ function anyOf(actions: readonly Action[], caller: Caller, bucket: string, key: 
 
 /** Query parameters of the request that hold keys or prefixes. */
 function keyParameters({ operation, query }: S3Request): string[] {
-  if (operation === 'Unknown') return [];
+  if (operation === 'Unknown' || query.parameters.length === 0) return [];
   return Object.entries(KEY_PLACES[operation].query ?? {})
     .filter(([name, place]) => (place === 'key' || place === 'prefix') && query.has(name))
     .map(([name]) => name);
