@@ -18,6 +18,27 @@ const CONFIG = [
   '--config <file>',
   'configuration file (default: $SLUICE_CONFIG, then ./sluice.yaml if there)',
 ] as const;
+const INIT_OPTIONS = [
+  ['--provider <name>', 'who runs the storage: aws, oss, …, other, azure, filesystem'],
+  ['--endpoint <host>', 'host[:port], or the URL'],
+  ['--access-key <key>', "the storage's access key"],
+  ['--secret-key <key>', "the storage's secret key"],
+  ['--bucket <name>', 'the one bucket, or container, used there'],
+  ['--prefix <path>', 'goes before every key'],
+  ['--protocol <name>', 'http or https (default: https)'],
+  ['--default', 'use it for buckets that nothing else names (the default)'],
+  ['--no-default', 'use it only for its own bucket, and for what the file is to name'],
+  ['--region <name>', 'where neither the endpoint nor the provider tells'],
+  ['--addressing <style>', "virtual, path or domain, instead of the provider's own"],
+  ['--name <name>', 'of the storage in the file (default: the provider)'],
+  ['--account <name>', 'azure: the storage account'],
+  ['--account-key <key>', 'azure: its key'],
+  ['--sas <token>', 'azure: a shared access signature, instead of the key'],
+  ['--connection-string <text>', 'azure: instead of all these'],
+  ['--path <folder>', 'filesystem: the folder (default: ./sluice-data)'],
+  ['--client-access-key <key>', 'a key for clients (default: a new one)'],
+  ['--client-secret-key <key>', 'its secret'],
+] as const;
 const DATA = ['--data <dir>', 'folder of the embedded store, where there is no configuration file'] as const;
 
 const program = new Command('sluice')
@@ -51,6 +72,14 @@ program
   .option('--credential <name>', 'which credential (default: the first)')
   .addOption(new Option('--format <format>', 'syntax').choices(FORMATS).default('sh'))
   .action(async (options) => (await import('./commands/env.ts')).printEnv(options, process.env));
+
+const initCommand = program
+  .command('init')
+  .description('write a configuration, from these options and from answers; keys may be ${NAME} or ${file:PATH}')
+  .option('--config <file>', 'file to write (default: $SLUICE_CONFIG, then ./sluice.yaml)')
+  .option('--force', 'replace a file that is there');
+for (const [flags, description] of INIT_OPTIONS) initCommand.option(flags, description);
+initCommand.action(async (options) => (await import('./commands/init.ts')).init(options, process.env));
 
 const cache = program.command('cache').description('ask and steer the cache of the running gateway');
 const ADMIN = ['--admin <url>', 'its admin port (default: as configured)'] as const;

@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { ConfigError } from './config-error.ts';
+import { newCredential } from './credential.ts';
 import { type Config, configSchema } from './schema.ts';
 
 export const DEFAULT_DATA = './sluice-data';
@@ -44,9 +44,8 @@ function keptCredential(dataFolder: string): z.output<typeof credentialSchema> {
   const path = join(dataFolder, CREDENTIAL_FILE);
   try {
     mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
-    const made = { accessKey: `SLUICE${randomCharacters(14)}`, secretKey: randomBytes(30).toString('base64url') };
     // `wx`: of two gateways starting at once one makes it, and both then read the same.
-    writeFileSync(path, `${JSON.stringify(made, null, 2)}\n`, { flag: 'wx', mode: 0o600 });
+    writeFileSync(path, `${JSON.stringify(newCredential(), null, 2)}\n`, { flag: 'wx', mode: 0o600 });
   } catch (error) {
     if (!isExisting(error)) throw new ConfigError([`${path}: cannot be written: ${String(error)}`]);
   }
@@ -58,12 +57,6 @@ function keptCredential(dataFolder: string): z.output<typeof credentialSchema> {
       `${path}: cannot be read: ${error instanceof SyntaxError ? 'it is not JSON' : String(error)}`,
     ]);
   }
-}
-
-/** Upper-case letters and digits without those that look alike. */
-function randomCharacters(length: number): string {
-  const alphabet = 'ABCDEFGHJKLMNPQRSTUVWXYZ23456789';
-  return [...randomBytes(length)].map((byte) => alphabet[byte % alphabet.length]).join('');
 }
 
 function isExisting(error: unknown): boolean {
