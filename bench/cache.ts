@@ -13,9 +13,6 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { createChunkPool } from '../src/cache/chunk-pool.ts';
-import { createJournal, type JournalEntry } from '../src/cache/disk-journal.ts';
-import { openDiskStore } from '../src/cache/disk-store.ts';
 import { startFaultProxy } from '../test/support/fault-proxy.ts';
 import { cpuSeconds, memoryMiB, start, stop } from './processes.ts';
 
@@ -110,56 +107,10 @@ say(
 );
 for (const message of slow) message.destroy();
 
-await million();
 await Promise.all([backend, proxy, sluice].map(stop));
 await line.close();
 rmSync(folder, { recursive: true, force: true });
 process.exit(0);
-
-/** How long an index of a million entries takes to be read. */
-async function million(): Promise<void> {
-  const path = join(folder, 'million');
-  const options = {
-    path,
-    size: 2 ** 50,
-    minFree: 0,
-    chunks: createChunkPool(2 ** 20),
-    now: Date.now,
-    log: { warn: () => undefined, info: () => undefined },
-    onEvicted: () => undefined,
-    onError: () => undefined,
-  };
-  await (await openDiskStore(options)).close();
-  const journal = createJournal(join(path, 'sluice-cache-v1/journal'), (error) => say(String(error)));
-  await journal.compact(
-    (function* (): Iterable<JournalEntry> {
-      for (let index = 0; index < 1_000_000; index++) {
-        const hex = index.toString(16).padStart(32, '0');
-        const name = {
-          storage: 'vendor',
-          place: 'https://vendor.example',
-          bucket: 'bucket',
-          key: `objects/a/b/c/${hex}`,
-        };
-        yield {
-          id: hex,
-          name,
-          file: hex.slice(0, 24),
-          etag: hex,
-          size: 20_000,
-          lastModified: 1.7e12,
-          validatedAt: 1.7e12,
-          isConfirmed: true,
-        };
-      }
-    })(),
-  );
-  const started = performance.now();
-  const store = await openDiskStore(options);
-  say(
-    `an index of ${store.count} entries is read in ${(performance.now() - started).toFixed(0)} ms, ${Math.round(process.memoryUsage().rss / 2 ** 20)} MiB resident`,
-  );
-}
 
 async function wrk(name: keyof typeof pids, url: string): Promise<number> {
   await curl(url);

@@ -6,15 +6,10 @@ import { BLOCK_BYTES, blockCount, blockLength } from './content.ts';
 import { readAt, writeAt } from './disk-content.ts';
 import { encodeTrailer } from './disk-file.ts';
 import { type DiskFolder, isCode } from './disk-folder.ts';
-import type { DiskEntry } from './disk-lru.ts';
+import type { DiskEntry } from './disk-index.ts';
 import { type ObjectName, objectId, versionId } from './identity.ts';
 import { newStored } from './memory-store.ts';
 import type { Draft, KeepOptions } from './store.ts';
-
-export interface DiskDraft extends Draft {
-  /** As `keep`, and gives what is found from then on. */
-  keepEntry(options: KeepOptions): Promise<DiskEntry | undefined>;
-}
 
 export interface DiskDraftOptions {
   readonly folder: DiskFolder;
@@ -27,7 +22,7 @@ export interface DiskDraftOptions {
 }
 
 /** A file that is written in any order, and gets its name when it is whole. */
-export function openDiskDraft(name: ObjectName, size: number, options: DiskDraftOptions): DiskDraft {
+export function openDiskDraft(name: ObjectName, size: number, options: DiskDraftOptions): Draft {
   const { folder, now, onError } = options;
   const path = folder.temporary(randomBytes(12).toString('hex'));
   const file = createFile(path, folder);
@@ -37,7 +32,7 @@ export function openDiskDraft(name: ObjectName, size: number, options: DiskDraft
   let isKept = false;
   let isClosed = false;
 
-  const keepEntry = async (kept: KeepOptions): Promise<DiskEntry | undefined> => {
+  const keep = async (kept: KeepOptions): Promise<boolean> => {
     await writeAt(await file, size, encodeTrailer({ name, description: kept.description, checksums }));
     const id = objectId(name);
     const own = versionId(kept.description.etag, size) + randomBytes(4).toString('hex');
@@ -45,12 +40,12 @@ export function openDiskDraft(name: ObjectName, size: number, options: DiskDraft
     isKept = true;
     if (!kept.isCurrent()) {
       await unlink(folder.pathOf(id, own));
-      return undefined;
+      return false;
     }
     const at = now();
-    const entry: DiskEntry = { ...newStored(name, kept, at), file: own, usedAt: at };
+    const entry: DiskEntry = { ...newStored(name, kept, at), file: own };
     options.onKept(entry);
-    return entry;
+    return true;
   };
   const guarded = async <T>(work: Promise<T>): Promise<T> => {
     try {
@@ -67,8 +62,7 @@ export function openDiskDraft(name: ObjectName, size: number, options: DiskDraft
   return {
     write: (index, bytes) => guarded(write(index, bytes)),
     read: async (index) => readAt(await file, index * BLOCK_BYTES, blockLength(size, index)),
-    keepEntry: (kept) => guarded(keepEntry(kept)),
-    keep: async (kept) => (await guarded(keepEntry(kept))) !== undefined,
+    keep: (kept) => guarded(keep(kept)),
     close: () => {
       if (isClosed) return;
       isClosed = true;

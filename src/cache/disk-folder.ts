@@ -47,7 +47,7 @@ export async function openDiskFolder(path: string, onError: (error: unknown) => 
   const wasClosed = takeMarker(marker);
   if (wasClosed) await sync(root);
   return {
-    journal: join(root, 'journal'),
+    journal: join(root, 'index'),
     wasClosed,
     pathOf: (id, file) => join(root, 'o', id.slice(0, 2), `${id}-${file}`),
     shard: (digits) => join(root, 'o', digits),

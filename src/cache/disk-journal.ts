@@ -1,67 +1,64 @@
-import { readFileSync } from 'node:fs';
-import { appendFile, rename, writeFile } from 'node:fs/promises';
+import { appendFile, open, rename } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
-import type { ObjectName } from './identity.ts';
-
-/** One version as the journal knows it. */
-export interface JournalEntry {
-  readonly id: string;
-  readonly name: ObjectName;
-  /** Name of its file: 16 hexadecimal digits of its version and 8 of its own. */
-  readonly file: string;
-  readonly etag: string;
-  readonly size: number;
-  readonly lastModified: number;
-  readonly validatedAt: number;
-  /** False when the storage is to be asked before it is served. */
-  readonly isConfirmed: boolean;
-}
-
-/** Told of each record in the order in which they were written. */
-export interface JournalReader {
-  put(entry: JournalEntry): void;
-  drop(id: string): void;
-  touch(id: string, validatedAt: number): void;
-}
+import type { DiskIndex } from './disk-index.ts';
+import { AT, IMAGE_BYTES } from './disk-records.ts';
 
 /**
  * The index on disk: what came, went and was used, in frames with a checksum each. It only saves reading every file at the
  * start; what it does not say, the files do.
  */
 export interface Journal {
-  put(entry: JournalEntry): void;
-  drop(id: string): void;
-  touch(id: string, validatedAt: number): void;
+  /** An entry that was added. */
+  put(number: number): void;
+  /** An entry that is about to be removed. */
+  drop(number: number): void;
+  /** An entry was used, or confirmed. */
+  touch(number: number): void;
   /** Resolves when all so far is written. */
   flush(): Promise<void>;
   /** Writes it anew, without what is over. */
-  compact(entries: Iterable<JournalEntry>): Promise<void>;
+  compact(): Promise<void>;
   /** False when something could not be written: the next start must not rely on it. */
   readonly isWhole: boolean;
   /** Records since it was last written anew. */
   readonly records: number;
 }
 
+/** Each record begins with its kind. A put has image and text of an entry behind it; the others its id. */
 const PUT = 1;
 const DROP = 2;
+/** The time of the last confirmation follows. */
 const TOUCH = 3;
-/** A put that is to be asked about first. */
-const PUT_DOUBTED = 4;
+/** A number for storage, place and bucket, with the length of their JSON: comes before the first entry there. */
+const PLACE = 4;
 const ID_BYTES = 16;
-const FILE_BYTES = 12;
+const PLACE_HEAD = 7;
+const FRAME_HEAD = 8;
 const FLUSH_MS = 50;
-const FRAME_RECORDS = 512;
+const FRAME_RECORDS = 256;
+/** Frames of a journal that is written anew. */
+const FRAME_BYTES = 256 * 1024;
+/** Read at once. No frame is longer. */
+const PIECE_BYTES = 2 ** 20;
 
-/** @param onError told when it cannot be written */
-export function createJournal(path: string, onError: (error: unknown) => void): Journal {
+export interface JournalOptions {
+  readonly path: string;
+  readonly index: DiskIndex;
+  /** Told when it cannot be written. */
+  readonly onError: (error: unknown) => void;
+}
+
+export function createJournal({ path, index, onError }: JournalOptions): Journal {
   let pending: Buffer[] = [];
   let timer: NodeJS.Timeout | undefined;
   let last = Promise.resolve();
   let isWhole = true;
   let records = 0;
-  const write = async (frames: Buffer): Promise<void> => {
+  /** Places that the journal names. */
+  let placesWritten = 0;
+  const guarded = async (work: () => Promise<void>): Promise<void> => {
     try {
-      await appendFile(path, frames, { mode: 0o600 });
+      await work();
     } catch (error) {
       isWhole = false;
       onError(error);
@@ -73,7 +70,7 @@ export function createJournal(path: string, onError: (error: unknown) => void): 
     if (pending.length > 0) {
       const frame = frameOf(pending);
       pending = [];
-      last = last.then(() => write(frame));
+      last = last.then(() => guarded(() => appendFile(path, frame, { mode: 0o600 })));
     }
     return last;
   };
@@ -83,40 +80,37 @@ export function createJournal(path: string, onError: (error: unknown) => void): 
     if (pending.length >= FRAME_RECORDS) void flush();
     else timer ??= setTimeout(() => void flush(), FLUSH_MS);
   };
+  const scratch = Buffer.allocUnsafeSlow(FRAME_BYTES);
+  /** A copy of what is written of an entry, from one place in it to another. */
+  const fields = (number: number, start: number, end: number): Buffer => {
+    index.copyImage(number, scratch, 0);
+    return Buffer.from(scratch.subarray(start, end));
+  };
   return {
-    put: (entry) => add(putRecord(entry)),
-    drop: (id) => add(Buffer.concat([Buffer.of(DROP), Buffer.from(id, 'hex')])),
-    touch: (id, validatedAt) => {
-      const record = Buffer.alloc(1 + ID_BYTES + 8);
-      record[0] = TOUCH;
-      record.write(id, 1, 'hex');
-      record.writeDoubleLE(validatedAt, 1 + ID_BYTES);
-      add(record);
+    put: (number) => {
+      const { places } = index;
+      for (; placesWritten < places.length; placesWritten++) add(placeRecord(index, placesWritten));
+      add(Buffer.from(scratch.subarray(0, encodePut(index, number, scratch, 0))));
+    },
+    drop: (number) => add(Buffer.concat([Buffer.of(DROP), fields(number, AT.id, AT.id + ID_BYTES)])),
+    touch: (number) => {
+      const id = fields(number, AT.id, AT.id + ID_BYTES);
+      add(Buffer.concat([Buffer.of(TOUCH), id, fields(number, AT.validatedAt, AT.validatedAt + 8)]));
     },
     flush,
-    compact: async (entries) => {
-      await flush();
-      const frames: Buffer[] = [];
-      let batch: Buffer[] = [];
-      for (const entry of entries) {
-        batch.push(putRecord(entry));
-        if (batch.length < FRAME_RECORDS) continue;
-        frames.push(frameOf(batch));
-        batch = [];
-      }
-      if (batch.length > 0) frames.push(frameOf(batch));
+    compact: () => {
+      void flush();
       records = 0;
-      last = last.then(async () => {
-        try {
-          await writeFile(`${path}.new`, frames, { mode: 0o600 });
+      // What is added from now on comes behind what is written anew, and names places that are in it once more at worst.
+      placesWritten = 0;
+      last = last.then(() =>
+        guarded(async () => {
+          await writeAnew(`${path}.new`, index);
           await rename(`${path}.new`, path);
           isWhole = true;
-        } catch (error) {
-          isWhole = false;
-          onError(error);
-        }
-      });
-      await last;
+        }),
+      );
+      return last;
     },
     get isWhole() {
       return isWhole;
@@ -127,105 +121,142 @@ export function createJournal(path: string, onError: (error: unknown) => void): 
   };
 }
 
-/**
- * Reads a journal up to its end, or to the first frame that was not written to its end. An absent one is empty.
- * @returns number of records
- * @throws Error when it cannot be read
- */
-export function readJournal(path: string, reader: JournalReader): number {
-  const bytes = readOrEmpty(path);
-  const names = new Map<string, Omit<ObjectName, 'key'>>();
-  let records = 0;
-  for (let at = 0; at + 8 <= bytes.length; ) {
-    const end = at + 8 + bytes.readUInt32LE(at);
-    if (end > bytes.length || crc32(bytes.subarray(at + 8, end)) !== bytes.readUInt32LE(at + 4)) break;
-    for (at += 8; at < end; records++) at = readRecord(bytes, at, reader, names);
+/** Entries go out in the order of their last use, and in pieces: others have their turn between them. */
+async function writeAnew(path: string, index: DiskIndex): Promise<void> {
+  const file = await open(path, 'w', 0o600);
+  try {
+    await file.appendFile(frameOf(index.places.map((_, place) => placeRecord(index, place))));
+    const frame = Buffer.allocUnsafeSlow(PIECE_BYTES);
+    let end = FRAME_HEAD;
+    const write = async (): Promise<void> => {
+      await file.appendFile(sealed(frame.subarray(0, end)));
+      end = FRAME_HEAD;
+    };
+    for (const number of index.inOrder()) {
+      // Gone since: the record of that comes later.
+      if (!index.isUsed(number)) continue;
+      end = encodePut(index, number, frame, end);
+      if (end >= FRAME_BYTES) await write();
+    }
+    await write();
+  } finally {
+    await file.close();
   }
-  return records;
 }
 
-function readOrEmpty(path: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return Buffer.alloc(0);
+export interface LoadOptions {
+  /** Whether what needed no asking needs none now. */
+  readonly isTrusted: boolean;
+  /** When entries count as come and used. */
+  readonly now: number;
+}
+
+/**
+ * Reads a journal into an empty index, up to its end, or to the first frame that was not written to its end.
+ * @returns number of records; undefined when there is no journal
+ * @throws Error when it cannot be read
+ */
+export async function loadJournal(path: string, index: DiskIndex, options: LoadOptions): Promise<number | undefined> {
+  const file = await open(path).catch((error: unknown) => {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
     throw error;
+  });
+  if (file === undefined) return undefined;
+  const bytes = Buffer.allocUnsafeSlow(PIECE_BYTES);
+  const context: LoadContext = { index, places: [], ...options };
+  let records = 0;
+  let filled = 0;
+  try {
+    for (;;) {
+      const { bytesRead } = await file.read(bytes, filled, bytes.length - filled);
+      if (bytesRead === 0) return records;
+      filled += bytesRead;
+      let at = 0;
+      while (at + FRAME_HEAD <= filled) {
+        const end = at + FRAME_HEAD + bytes.readUInt32LE(at);
+        if (end > filled) {
+          if (end - at > bytes.length) return records;
+          break;
+        }
+        if (crc32(bytes.subarray(at + FRAME_HEAD, end)) !== bytes.readUInt32LE(at + 4)) return records;
+        for (at += FRAME_HEAD; at < end; records++) at = loadRecord(bytes, at, context);
+      }
+      bytes.copyWithin(0, at, filled);
+      filled -= at;
+    }
+  } finally {
+    await file.close();
   }
+}
+
+interface LoadContext extends LoadOptions {
+  readonly index: DiskIndex;
+  /** The index' numbers for those of the journal. */
+  readonly places: number[];
 }
 
 /** Reads one record and gives the place behind it. */
-function readRecord(
-  bytes: Buffer,
-  at: number,
-  reader: JournalReader,
-  names: Map<string, Omit<ObjectName, 'key'>>,
-): number {
-  const id = bytes.toString('hex', at + 1, at + 1 + ID_BYTES);
-  const body = at + 1 + ID_BYTES;
+function loadRecord(bytes: Buffer, at: number, { index, places, isTrusted, now }: LoadContext): number {
+  const body = at + 1;
+  const known = bytes[at] === PLACE ? undefined : index.findAt(bytes, body);
   switch (bytes[at]) {
+    case PLACE: {
+      const end = body + PLACE_HEAD + bytes.readUInt32LE(body + 3);
+      // Written by `placeRecord`, under a checksum.
+      const parsed = JSON.parse(bytes.toString('utf8', body + PLACE_HEAD, end)) as [string, string, string];
+      const [storage, place, bucket] = parsed;
+      places[bytes.readUIntLE(body, 3)] = index.placeNumber({ storage, place, bucket });
+      return end;
+    }
     case DROP:
-      reader.drop(id);
-      return body;
+      if (known !== undefined) index.remove(known);
+      return body + ID_BYTES;
     case TOUCH:
-      reader.touch(id, bytes.readDoubleLE(body));
-      return body + 8;
-    default: {
-      const numbers = body + FILE_BYTES;
-      const etag = numbers + 30;
-      const place = etag + bytes.readUInt16LE(numbers + 24);
-      const key = place + bytes.readUInt16LE(numbers + 26);
-      const end = key + bytes.readUInt16LE(numbers + 28);
-      const placeText = bytes.toString('utf8', place, key);
-      let parsed = names.get(placeText);
-      if (parsed === undefined) {
-        // Written by `putRecord`, under a checksum.
-        const [storage, where, bucket] = JSON.parse(placeText) as [string, string, string];
-        parsed = { storage, place: where, bucket };
-        names.set(placeText, parsed);
+      if (known !== undefined) {
+        index.use(known, now);
+        index.setValidatedAt(known, bytes.readDoubleLE(body + ID_BYTES));
       }
-      reader.put({
-        id,
-        name: {
-          storage: parsed.storage,
-          place: parsed.place,
-          bucket: parsed.bucket,
-          key: bytes.toString('utf8', key, end),
-        },
-        file: bytes.toString('hex', body, numbers),
-        size: bytes.readDoubleLE(numbers),
-        lastModified: bytes.readDoubleLE(numbers + 8),
-        validatedAt: bytes.readDoubleLE(numbers + 16),
-        etag: bytes.toString('utf8', etag, place),
-        isConfirmed: bytes[at] === PUT,
-      });
+      return body + ID_BYTES + 8;
+    default: {
+      const text = body + IMAGE_BYTES;
+      const end = text + bytes.readUInt32LE(body + AT.text);
+      if (known !== undefined) index.remove(known);
+      const place = places[bytes.readUIntLE(body + AT.place, 3)];
+      if (place === undefined) throw new Error('the journal names no place for an entry');
+      bytes.writeUIntLE(place, body + AT.place, 3);
+      const number = index.addImage(bytes, body, end, now);
+      if (!isTrusted) index.doubt(number);
       return end;
     }
   }
 }
 
-function putRecord(entry: JournalEntry): Buffer {
-  const { id, name, file, etag, size, lastModified, validatedAt, isConfirmed } = entry;
-  const texts = [etag, JSON.stringify([name.storage, name.place, name.bucket]), name.key].map((text) =>
-    Buffer.from(text),
-  );
-  const head = Buffer.alloc(1 + ID_BYTES + FILE_BYTES + 30);
-  head[0] = isConfirmed ? PUT : PUT_DOUBTED;
-  head.write(id, 1, 'hex');
-  head.write(file, 1 + ID_BYTES, 'hex');
-  const numbers = 1 + ID_BYTES + FILE_BYTES;
-  head.writeDoubleLE(size, numbers);
-  head.writeDoubleLE(lastModified, numbers + 8);
-  head.writeDoubleLE(validatedAt, numbers + 16);
-  texts.forEach((text, index) => {
-    head.writeUInt16LE(text.length, numbers + 24 + index * 2);
-  });
-  return Buffer.concat([head, ...texts]);
+/** The address of an entry's text is of no use in a file: its length is there instead. */
+function encodePut(index: DiskIndex, number: number, target: Buffer, at: number): number {
+  target[at] = PUT;
+  const end = index.copyImage(number, target, at + 1);
+  target.writeUInt32LE(end - at - 1 - IMAGE_BYTES, at + 1 + AT.text);
+  return end;
+}
+
+function placeRecord(index: DiskIndex, number: number): Buffer {
+  const { storage, place, bucket } = index.places[number] ?? { storage: '', place: '', bucket: '' };
+  const json = Buffer.from(JSON.stringify([storage, place, bucket]));
+  const head = Buffer.alloc(1 + PLACE_HEAD);
+  head[0] = PLACE;
+  head.writeUIntLE(number, 1, 3);
+  head.writeUInt32LE(json.length, 4);
+  return Buffer.concat([head, json]);
 }
 
 function frameOf(records: readonly Buffer[]): Buffer {
-  const payload = Buffer.concat(records);
-  const head = Buffer.alloc(8);
-  head.writeUInt32LE(payload.length, 0);
-  head.writeUInt32LE(crc32(payload), 4);
-  return Buffer.concat([head, payload]);
+  return sealed(Buffer.concat([Buffer.alloc(FRAME_HEAD), ...records]));
+}
+
+/** Writes length and checksum before what stands behind them. */
+function sealed(frame: Buffer): Buffer {
+  const payload = frame.subarray(FRAME_HEAD);
+  frame.writeUInt32LE(payload.length, 0);
+  frame.writeUInt32LE(crc32(payload), 4);
+  return frame;
 }

@@ -2,14 +2,16 @@ import { readdir, unlink } from 'node:fs/promises';
 import { openFile, readTrailer } from './disk-content.ts';
 import type { Trailer } from './disk-file.ts';
 import { type DiskFolder, isCode, SHARDS } from './disk-folder.ts';
-import type { DiskEntry, DiskLru } from './disk-lru.ts';
+import type { DiskEntry, DiskIndex } from './disk-index.ts';
 import { objectId } from './identity.ts';
 import { newStored } from './memory-store.ts';
 
 export interface RepairOptions {
+  readonly folder: DiskFolder;
+  readonly index: DiskIndex;
   readonly isClosed: () => boolean;
   /** An entry has no file. */
-  readonly onLost: (entry: DiskEntry) => Promise<void>;
+  readonly onLost: (number: number) => Promise<void>;
   /** A whole file has no entry. */
   readonly onFound: (entry: DiskEntry) => void;
 }
@@ -19,38 +21,39 @@ export interface RepairOptions {
  * ones, and takes out entries without a file.
  * @throws Error when the disk fails
  */
-export async function repairIndex(folder: DiskFolder, lru: DiskLru, options: RepairOptions): Promise<void> {
-  const byShard = Map.groupBy(lru.values(), ({ id }) => id.slice(0, 2));
+export async function repairIndex(options: RepairOptions): Promise<void> {
+  const { folder, index, isClosed, onLost } = options;
   for (const digits of SHARDS) {
-    if (options.isClosed()) return;
-    const files = new Set(await readdir(folder.shard(digits)));
-    for (const entry of byShard.get(digits) ?? []) {
-      if (!files.delete(`${entry.id}-${entry.file}`)) await options.onLost(entry);
-    }
-    for (const file of files) await adopt(file, folder, lru, options.onFound);
+    if (isClosed()) return;
+    for (const file of await readdir(folder.shard(digits))) await look(file, options);
+  }
+  for (const number of index.numbers()) {
+    if (isClosed()) return;
+    // What came since the start has been marked then.
+    if (!index.isMarked(number)) await onLost(number);
   }
 }
 
-async function adopt(
-  fileName: string,
-  folder: DiskFolder,
-  lru: DiskLru,
-  onFound: (entry: DiskEntry) => void,
-): Promise<void> {
+async function look(fileName: string, { folder, index, onFound }: RepairOptions): Promise<void> {
   const [id = '', file = ''] = fileName.split('-', 2);
-  // Kept since the listing was made.
-  const isKnown = () => lru.get(id)?.file === file;
+  // Also when it was kept since the listing was made.
+  const isKnown = (): boolean => {
+    const number = index.find(id);
+    if (number === undefined || index.entry(number).file !== file) return false;
+    index.mark(number);
+    return true;
+  };
   if (isKnown()) return;
   const path = folder.pathOf(id, file);
   const trailer = await trailerOf(path);
   if (isKnown()) return;
-  if (trailer === undefined || lru.get(id) !== undefined || objectId(trailer.name) !== id) {
+  if (trailer === undefined || index.find(id) !== undefined || objectId(trailer.name) !== id) {
     await unlink(path);
     return;
   }
   const { name, description } = trailer;
   const kept = { description, validatedAt: 0, isConfirmed: false, isCurrent: () => true };
-  onFound({ ...newStored(name, kept, 0), file, usedAt: 0 });
+  onFound({ ...newStored(name, kept, 0), file });
 }
 
 /** Undefined when it is a link, gone, or not whole. @throws Error */

@@ -3,14 +3,14 @@ import type { ChunkPool } from './chunk-pool.ts';
 import { isSameVersion } from './description.ts';
 import { type CheckedFiles, createCheckedFiles } from './disk-checked.ts';
 import { fileContent, openFile } from './disk-content.ts';
-import { type DiskDraft, openDiskDraft } from './disk-draft.ts';
+import { openDiskDraft } from './disk-draft.ts';
 import { type DiskFolder, freeSpace, isCode, openDiskFolder } from './disk-folder.ts';
-import { createJournal, type Journal, readJournal } from './disk-journal.ts';
-import { type DiskEntry, DiskLru, spaceOf } from './disk-lru.ts';
+import { type DiskEntry, DiskIndex, spaceOf } from './disk-index.ts';
+import { createJournal, type Journal, loadJournal } from './disk-journal.ts';
 import { repairIndex } from './disk-repair.ts';
 import type { ObjectName } from './identity.ts';
 import type { CacheLog } from './shared.ts';
-import type { CacheStore, Opened, Stored } from './store.ts';
+import type { CacheStore, Draft, Opened, Stored } from './store.ts';
 
 export interface DiskStoreOptions {
   readonly path: string;
@@ -28,7 +28,6 @@ export interface DiskStoreOptions {
 }
 
 export interface DiskStore extends CacheStore {
-  draft(name: ObjectName, size: number): DiskDraft | undefined;
   /** Whether new files are made now; not for a while after the disk failed. */
   readonly isUsable: boolean;
   /** Has other limits from now on; what does not fit goes. */
@@ -64,7 +63,7 @@ class FileStore implements DiskStore {
   #limits: Pick<DiskStoreOptions, 'size' | 'minFree'>;
   readonly #folder: DiskFolder;
   readonly #journal: Journal;
-  readonly #lru = new DiskLru();
+  readonly #index = new DiskIndex();
   readonly #checked: CheckedFiles;
   /** Files go one after the other: many at once are slower, and hold up reads. */
   #removals = Promise.resolve();
@@ -79,37 +78,24 @@ class FileStore implements DiskStore {
     this.#limits = options;
     this.#folder = folder;
     this.#checked = createCheckedFiles(options.now);
-    this.#journal = createJournal(folder.journal, (error) => this.#restore(error));
+    const onError = (error: unknown) => this.#restore(error);
+    this.#journal = createJournal({ path: folder.journal, index: this.#index, onError });
   }
 
   /** Reads the index. After anything but a proper close, nothing is served unasked, and the files are gone through. */
   async load(): Promise<void> {
-    const { wasClosed } = this.#folder;
-    const storedAt = this.#options.now();
-    const lru = this.#lru;
-    const forget = (id: string): void => {
-      const entry = lru.get(id);
-      if (entry !== undefined) lru.remove(entry);
-    };
-    const records = readJournal(this.#folder.journal, {
-      put: (entry) => {
-        forget(entry.id);
-        lru.add({ ...entry, isConfirmed: wasClosed && entry.isConfirmed, storedAt, usedAt: storedAt });
-      },
-      drop: forget,
-      touch: (id, validatedAt) => {
-        const entry = lru.get(id);
-        if (entry === undefined) return;
-        entry.validatedAt = validatedAt;
-        lru.touch(entry);
-      },
-    });
-    if (!wasClosed || records > this.#lru.count * 2 + 1000) await this.#journal.compact(this.#lru.values());
-    if (!wasClosed) {
-      this.#repair = repairIndex(this.#folder, this.#lru, {
+    const { journal, wasClosed } = this.#folder;
+    const loaded = { isTrusted: wasClosed, now: this.#options.now() };
+    const records = await loadJournal(journal, this.#index, loaded);
+    const isWhole = wasClosed && records !== undefined;
+    if (!isWhole || records > this.#index.count * 2 + 1000) void this.#journal.compact();
+    if (!isWhole) {
+      this.#repair = repairIndex({
+        folder: this.#folder,
+        index: this.#index,
         isClosed: () => this.#isClosed,
-        onLost: (entry) => this.#remove(entry),
-        onFound: (entry) => this.#put(entry),
+        onLost: (number) => this.#remove(number),
+        onFound: (entry) => this.#put(entry, 0),
       }).catch((error: unknown) => this.#fail(error));
     }
     this.#makeRoom(0);
@@ -128,15 +114,16 @@ class FileStore implements DiskStore {
   }
 
   get bytes(): number {
-    return this.#lru.bytes + this.#reserved;
+    return this.#index.bytes + this.#reserved;
   }
 
   get count(): number {
-    return this.#lru.count;
+    return this.#index.count;
   }
 
-  find(id: string): Stored | undefined {
-    return this.#lru.get(id);
+  find(id: string): DiskEntry | undefined {
+    const number = this.#index.find(id);
+    return number === undefined ? undefined : this.#index.entry(number);
   }
 
   fits(size: number): boolean {
@@ -144,14 +131,15 @@ class FileStore implements DiskStore {
   }
 
   async open(stored: Stored): Promise<Opened | undefined> {
-    const entry = this.#entryOf(stored);
-    if (entry === undefined) return undefined;
+    const number = this.#numberOf(stored);
+    if (number === undefined) return undefined;
+    const entry = this.#index.entry(number);
     try {
       const file = await openFile(this.#folder.pathOf(entry.id, entry.file));
       try {
         const checked = await this.#checked.of(file, entry, entry.file);
         const { description } = checked.trailer;
-        this.#use(entry);
+        this.#use(stored);
         return { stored: entry, description, tier: 'disk', content: fileContent(file, checked, this.#options.chunks) };
       } catch (error) {
         await file.close();
@@ -164,7 +152,7 @@ class FileStore implements DiskStore {
     }
   }
 
-  draft(name: ObjectName, size: number): DiskDraft | undefined {
+  draft(name: ObjectName, size: number): Draft | undefined {
     if (!this.fits(size) || !this.isUsable) return undefined;
     void this.#lookAtFreeSpace();
     const space = spaceOf(size);
@@ -174,7 +162,7 @@ class FileStore implements DiskStore {
       folder: this.#folder,
       now: this.#options.now,
       onError: (error) => this.#fail(error),
-      onKept: (entry) => this.#put(entry),
+      onKept: (entry) => this.#put(entry, this.#options.now()),
       onClosed: (remove) => {
         this.#reserved -= space;
         this.#removals = this.#removals.then(remove).catch((error: unknown) => this.#fail(error));
@@ -183,59 +171,67 @@ class FileStore implements DiskStore {
   }
 
   async drop(stored: Stored): Promise<void> {
-    await this.#remove(this.#entryOf(stored));
+    await this.#remove(this.#numberOf(stored));
   }
 
   validated(stored: Stored, at: number): void {
-    const entry = this.#entryOf(stored);
-    if (entry === undefined) return;
-    if (at - entry.validatedAt > TOUCH_MS) this.#journal.touch(entry.id, at);
-    entry.validatedAt = at;
-    entry.isConfirmed = true;
+    const number = this.#numberOf(stored);
+    if (number === undefined) return;
+    const before = this.#index.entry(number).validatedAt;
+    this.#index.confirm(number, at);
+    if (at - before > TOUCH_MS) this.#journal.touch(number);
   }
 
-  entries(): Iterable<Stored> {
-    return this.#lru.values();
+  doubt(id: string): void {
+    const number = this.#index.find(id);
+    if (number !== undefined) this.#index.doubt(number);
+  }
+
+  doubtAll(place: string, bucket: string): void {
+    this.#index.doubtAll(place, bucket);
+  }
+
+  *entries(): Iterable<DiskEntry> {
+    for (const number of this.#index.numbers()) yield this.#index.entry(number);
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.#repair;
     await this.#removals;
-    await this.#journal.compact(this.#lru.values());
+    await this.#journal.compact();
     this.#folder.close(this.#journal.isWhole);
   }
 
-  #entryOf(stored: Stored): DiskEntry | undefined {
-    const entry = this.#lru.get(stored.id);
-    return entry !== undefined && isSameVersion(entry, stored) ? entry : undefined;
+  #numberOf(stored: Stored): number | undefined {
+    const number = this.#index.find(stored.id);
+    return number !== undefined && isSameVersion(this.#index.entry(number), stored) ? number : undefined;
   }
 
-  #put(entry: DiskEntry): void {
-    const old = this.#lru.get(entry.id);
-    if (old !== undefined) void this.#remove(old);
-    this.#lru.add(entry);
-    this.#journal.put(entry);
-    if (this.#journal.records > this.#lru.count * 2 + 100_000) void this.#journal.compact(this.#lru.values());
+  #put(entry: DiskEntry, usedAt: number): void {
+    void this.#remove(this.#index.find(entry.id));
+    this.#journal.put(this.#index.add(entry, usedAt));
+    if (this.#journal.records > this.#index.count * 2 + 100_000) void this.#journal.compact();
   }
 
-  #use(entry: DiskEntry): void {
+  #use(stored: Stored): void {
+    const number = this.#numberOf(stored);
+    if (number === undefined) return;
     const now = this.#options.now();
-    this.#lru.touch(entry);
-    if (now - entry.usedAt > TOUCH_MS) this.#journal.touch(entry.id, entry.validatedAt);
-    entry.usedAt = now;
+    if (now - this.#index.use(number, now) > TOUCH_MS) this.#journal.touch(number);
   }
 
   /** Not found from this moment on; resolves when the file is gone. */
-  async #remove(entry: DiskEntry | undefined): Promise<void> {
-    if (entry !== undefined && this.#forget(entry)) await this.#unlink(entry);
+  async #remove(number: number | undefined): Promise<void> {
+    if (number !== undefined) await this.#unlink(this.#forget(number));
   }
 
-  #forget(entry: DiskEntry): boolean {
-    if (!this.#lru.remove(entry)) return false;
+  #forget(number: number): DiskEntry {
+    const entry = this.#index.entry(number);
+    this.#journal.drop(number);
+    this.#index.remove(number);
     this.#checked.forget(entry.file);
-    this.#journal.drop(entry.id);
-    return true;
+    return entry;
   }
 
   async #unlink({ id, file }: DiskEntry): Promise<void> {
@@ -246,19 +242,19 @@ class FileStore implements DiskStore {
 
   /** Evicts until so many more bytes fit. False when they never will. */
   #makeRoom(bytes: number): boolean {
-    while (this.#lru.bytes + this.#reserved + bytes > this.#limits.size) {
-      if (!this.#evict()) return false;
+    while (this.#index.bytes + this.#reserved + bytes > this.#limits.size) {
+      if (this.#evict() === undefined) return false;
     }
     return true;
   }
 
-  #evict(): boolean {
-    const victim = this.#lru.victim(this.#limits.size);
-    if (victim === undefined) return false;
+  #evict(): DiskEntry | undefined {
+    const number = this.#index.victim(this.#limits.size);
+    if (number === undefined) return undefined;
+    const victim = this.#forget(number);
     this.#options.onEvicted(victim);
-    this.#forget(victim);
     this.#removals = this.#removals.then(() => this.#unlink(victim));
-    return true;
+    return victim;
   }
 
   async #lookAtFreeSpace(): Promise<void> {
@@ -269,8 +265,8 @@ class FileStore implements DiskStore {
       const free = await freeSpace(this.#options.path);
       let missing = this.#limits.minFree - free.bytes;
       while (missing > 0) {
-        const victim = this.#lru.victim(this.#limits.size);
-        if (victim === undefined || !this.#evict()) break;
+        const victim = this.#evict();
+        if (victim === undefined) break;
         missing -= spaceOf(victim.size);
       }
       // Others fill the disk: what is evicted comes free, but nothing new is made of it.
@@ -293,8 +289,11 @@ class FileStore implements DiskStore {
   #fail(err: unknown): void {
     if (this.#isClosed) return;
     this.#options.onError();
-    if (this.isUsable) this.#options.log.warn({ err }, 'the cache disk fails; nothing new is kept on it for a while');
+    const isFirst = this.isUsable;
     this.#asideUntil = this.#options.now() + ASIDE_MS;
-    if (isCode(err, 'ENOSPC', 'EDQUOT')) for (let count = this.#lru.count / 10; count > 0; count--) this.#evict();
+    // All that was being written fails with it.
+    if (!isFirst) return;
+    this.#options.log.warn({ err }, 'the cache disk fails; nothing new is kept on it for a while');
+    if (isCode(err, 'ENOSPC', 'EDQUOT')) for (let count = this.#index.count / 10; count > 0; count--) this.#evict();
   }
 }

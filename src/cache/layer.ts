@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { S3Error } from '../s3/error.ts';
 import type { Handler, Layer, S3Request, S3Response } from '../s3/message.ts';
 import { childText, parseXml } from '../s3/xml.ts';
@@ -9,7 +10,7 @@ import type { ObjectWrite } from './object-write.ts';
 import { concernOf, isForAll } from './operations.ts';
 import { readObject } from './read.ts';
 import type { Rule, RuleSet } from './rules.ts';
-import type { Shared } from './shared.ts';
+import type { Call, Shared } from './shared.ts';
 import { createUploadWrites } from './upload-writes.ts';
 import type { Uploads } from './uploads.ts';
 import { writeThrough } from './write.ts';
@@ -45,6 +46,15 @@ export function cacheLayer(place: CachePlace, shared: Shared, uploads: Uploads):
     const others = place.storagesThere.filter((storage) => storage !== place.storage);
     return [own, ...others.map((storage) => ({ ...own, storage }))].map(objectId);
   };
+  // Hashing a name costs more than all else that a hit out of memory takes.
+  const ids = new LRUCache<string, string>({ max: MAX_IDS });
+  const idOf = (key: string, name: ObjectName): string => {
+    const known = ids.get(key);
+    if (known !== undefined) return known;
+    const id = objectId(name);
+    ids.set(key, id);
+    return id;
+  };
   const writes = createUploadWrites(shared, uploads);
   const writeOf = (request: S3Request, next: Handler, key: string): ObjectWrite => ({
     request,
@@ -53,6 +63,10 @@ export function cacheLayer(place: CachePlace, shared: Shared, uploads: Uploads):
     ids: idsOf(key),
     rule: place.rules?.(key),
   });
+  const readKey = (request: S3Request, next: Handler, key: string, rule: Rule): Promise<S3Response> => {
+    const name = nameOf(key);
+    return read({ request, next, name, id: idOf(key, name), rule }, shared);
+  };
   return (next) => (request) => {
     const key = request.key ?? '';
     const write = (): ObjectWrite => writeOf(request, next, key);
@@ -61,9 +75,7 @@ export function cacheLayer(place: CachePlace, shared: Shared, uploads: Uploads):
       case 'none':
         return next(request);
       case 'read':
-        return place.rules === undefined
-          ? next(request)
-          : read(request, next, { name: nameOf(key), rule: place.rules(key), shared });
+        return place.rules === undefined ? next(request) : readKey(request, next, key, place.rules(key));
       case 'write':
         return writeThrough(idsOf(key), shared, () => next(request));
       case 'put':
@@ -91,20 +103,17 @@ export function cacheLayer(place: CachePlace, shared: Shared, uploads: Uploads):
   };
 }
 
-interface ReadContext {
-  readonly name: ObjectName;
-  readonly rule: Rule;
-  readonly shared: Shared;
-}
+/** Names whose ids each place remembers. */
+const MAX_IDS = 10_000;
 
-async function read(request: S3Request, next: Handler, { name, rule, shared }: ReadContext): Promise<S3Response> {
+async function read(call: Call, shared: Shared): Promise<S3Response> {
+  const { request, next, rule } = call;
   const isBypassed = rule.mode === 'bypass' || !isForAll(request);
   const count = (result: CacheResult, bytes: number) => {
     request.notes.set('cache', result);
     shared.recorder.request(rule.label, request.method, result, bytes);
   };
   try {
-    const call = { request, next, name, id: objectId(name), rule };
     const response = isBypassed ? marked(await next(request), 'bypass') : await readObject(call, shared);
     // Set by whoever answered, from the type.
     const result = response.headers.get(RESULT_HEADER) as CacheResult;
@@ -149,9 +158,7 @@ function sourceOf({ storage, place, copied }: CachePlace): string | undefined {
 /** What changes a bucket as a whole leaves nothing in it that needs no asking. */
 async function onBucket(place: CachePlace, shared: Shared, send: () => Promise<S3Response>): Promise<S3Response> {
   const doubt = () => {
-    for (const stored of shared.store.entries()) {
-      if (stored.name.place === place.place && stored.name.bucket === place.bucket) stored.isConfirmed = false;
-    }
+    shared.store.doubtAll(place.place, place.bucket);
     shared.absent.clear();
   };
   doubt();

@@ -25,7 +25,7 @@ export interface MemoryStore extends CacheStore {
 }
 
 export interface Held {
-  readonly stored: Stored;
+  stored: Stored;
   readonly description: Description;
   readonly blocks: readonly Uint8Array[];
 }
@@ -91,6 +91,13 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
 
   return {
     find: (id) => held.get(id)?.stored,
+    inMemory: (stored) => {
+      const found = heldOf(stored);
+      const bytes = found?.blocks[0];
+      return found === undefined || bytes?.length !== stored.size
+        ? undefined
+        : { description: found.description, bytes };
+    },
     open: async (stored) => {
       const found = heldOf(stored);
       return found && opened(found);
@@ -101,10 +108,19 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
       if (heldOf(stored) !== undefined) held.delete(stored.id);
     },
     validated: (stored, at) => {
-      const found = heldOf(stored)?.stored;
-      if (found === undefined) return;
-      found.validatedAt = at;
-      found.isConfirmed = true;
+      const found = heldOf(stored);
+      if (found !== undefined) found.stored = { ...found.stored, validatedAt: at, isConfirmed: true };
+    },
+    doubt: (id) => {
+      const found = held.peek(id);
+      if (found !== undefined) found.stored = { ...found.stored, isConfirmed: false };
+    },
+    doubtAll: (place, bucket) => {
+      for (const found of held.values()) {
+        const { stored } = found;
+        if (stored.name.place === place && stored.name.bucket === bucket)
+          found.stored = { ...stored, isConfirmed: false };
+      }
     },
     *entries() {
       for (const { stored } of held.values()) yield stored;

@@ -2,7 +2,7 @@ import type { Content } from './content.ts';
 import type { Description } from './description.ts';
 import type { ObjectName } from './identity.ts';
 
-/** One version that is here, as the index knows it. Which tier holds its bytes is the store's own matter. */
+/** One version that is here, as the index knew it when it was asked. Which tier holds its bytes is the store's own matter. */
 export interface Stored {
   readonly id: string;
   readonly name: ObjectName;
@@ -12,9 +12,9 @@ export interface Stored {
   /** Milliseconds since 1970, whole seconds. */
   readonly lastModified: number;
   /** When the storage was asked for the answer that last showed this version as the current one, in ms since 1970. */
-  validatedAt: number;
+  readonly validatedAt: number;
   /** Nothing has happened since that could have changed the object: only then may it be served without asking. */
-  isConfirmed: boolean;
+  readonly isConfirmed: boolean;
   /** When it came here. */
   readonly storedAt: number;
 }
@@ -25,6 +25,12 @@ export interface Opened {
   readonly description: Description;
   readonly content: Content;
   readonly tier: 'memory' | 'disk';
+}
+
+/** A version whose bytes lie in memory in one piece. */
+export interface InMemory {
+  readonly description: Description;
+  readonly bytes: Uint8Array;
 }
 
 /** What a new version is kept with. */
@@ -54,6 +60,8 @@ export interface Draft {
 /** Where versions are kept: at most one of each object. A `Stored` that is given back stands for its version. */
 export interface CacheStore {
   find(id: string): Stored | undefined;
+  /** What can be had without waiting, where the store has any such; undefined for all that `open` is for. */
+  inMemory?(stored: Stored): InMemory | undefined;
   /** Undefined when its bytes turn out to be gone or damaged: it is dropped then. Close the content. */
   open(stored: Stored): Promise<Opened | undefined>;
   /** A place for a new version of a size; undefined when there is none for it now. */
@@ -64,6 +72,11 @@ export interface CacheStore {
   drop(stored: Stored): Promise<void>;
   /** The storage answered that this version is the current one. */
   validated(stored: Stored, at: number): void;
+  /** Something happens that may change the object: what is here of it needs asking from now on. */
+  doubt(id: string): void;
+  /** The same of all objects of a bucket, as its storages know it. */
+  doubtAll(place: string, bucket: string): void;
+  /** In no order; what comes or goes between two of them may be among them or not. */
   entries(): Iterable<Stored>;
   close(): Promise<void>;
 }

@@ -1,4 +1,5 @@
 import { blockCount, readBlock } from './content.ts';
+import { isSameVersion } from './description.ts';
 import type { DiskStore } from './disk-store.ts';
 import { type ObjectName, objectId } from './identity.ts';
 import { type MemoryStore, opened } from './memory-store.ts';
@@ -22,7 +23,7 @@ export function createTieredStore({ memory, disk, small }: TieredStoreOptions): 
   let waiting = 0;
   let last: Promise<unknown> = Promise.resolve();
 
-  /** Writes what memory holds to disk. From then on both have the one entry, so that they cannot disagree about it. */
+  /** Writes what memory holds to disk. From then on both hear of all that happens to it. */
   async function writeBehind(stored: Stored): Promise<void> {
     const held = memory.heldOf(stored);
     const draft = held && disk.draft(stored.name, stored.size);
@@ -32,12 +33,9 @@ export function createTieredStore({ memory, disk, small }: TieredStoreOptions): 
       const { description } = held;
       const isCurrent = () => memory.heldOf(stored) !== undefined;
       const { validatedAt } = stored;
-      const entry = await draft.keepEntry({ description, validatedAt, isConfirmed: false, isCurrent });
-      const now = memory.heldOf(stored);
-      if (entry === undefined || now === undefined) return;
-      entry.validatedAt = now.stored.validatedAt;
-      entry.isConfirmed = now.stored.isConfirmed;
-      memory.adopt({ ...now, stored: entry });
+      const isKept = await draft.keep({ description, validatedAt, isConfirmed: false, isCurrent });
+      const now = memory.heldOf(stored)?.stored;
+      if (isKept && now?.isConfirmed === true) disk.validated(now, now.validatedAt);
     } finally {
       draft.close();
     }
@@ -75,7 +73,8 @@ export function createTieredStore({ memory, disk, small }: TieredStoreOptions): 
       for (let index = 0; index < blockCount(stored.size); index++)
         blocks.push(await readBlock(content, stored.size, index));
       const held = { stored, description, blocks };
-      if (disk.find(stored.id) === stored) memory.adopt(held);
+      const now = disk.find(stored.id);
+      if (now !== undefined && isSameVersion(now, stored)) memory.adopt({ ...held, stored: now });
       return { ...opened(held), tier: 'disk' };
     } finally {
       content.close();
@@ -84,6 +83,7 @@ export function createTieredStore({ memory, disk, small }: TieredStoreOptions): 
 
   return {
     find: (id) => memory.find(id) ?? disk.find(id),
+    inMemory: (stored) => memory.inMemory?.(stored),
     open: async (stored) => {
       const found = (await memory.open(stored)) ?? (await disk.open(stored));
       if (found === undefined || found.tier === 'memory' || stored.size > small()) return found;
@@ -101,6 +101,14 @@ export function createTieredStore({ memory, disk, small }: TieredStoreOptions): 
     validated: (stored, at) => {
       disk.validated(stored, at);
       memory.validated(stored, at);
+    },
+    doubt: (id) => {
+      disk.doubt(id);
+      memory.doubt(id);
+    },
+    doubtAll: (place, bucket) => {
+      disk.doubtAll(place, bucket);
+      memory.doubtAll(place, bucket);
     },
     *entries() {
       yield* disk.entries();

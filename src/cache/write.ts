@@ -46,8 +46,7 @@ function begin(id: string, { states, store, absent, uncacheable }: Shared): Writ
   state.writes++;
   const { epoch } = state;
   const wasAlone = state.writes === 1;
-  const stored = store.find(id);
-  if (stored !== undefined) stored.isConfirmed = false;
+  store.doubt(id);
   absent.delete(id);
   uncacheable.delete(id);
   const fill = state.fill?.fill;

@@ -155,7 +155,7 @@ t.test('K24 after a crash all that was kept is asked about once, and sizes are r
   await cp(path, crashed, { recursive: true });
   const inside = join(crashed, 'sluice-cache-v1');
   await rm(join(inside, 'lock'));
-  await truncate(join(inside, 'journal'), ((await lstat(join(inside, 'journal'))).size ?? 0) - 7);
+  await truncate(join(inside, 'index'), ((await lstat(join(inside, 'index'))).size ?? 0) - 7);
   await writeFile(join(inside, 'tmp', 'unfinished'), 'x');
   const second = await cached(t, { disk: { ...disk, path: crashed }, rules, vendor: first.vendor });
   t.strictSame(await readdir(join(inside, 'tmp')), []);
