@@ -13,14 +13,15 @@ const path = new URL('../docs/compatibility.md', import.meta.url);
 const HEAD = `# Compatibility
 
 What the tests found, client by client; \`npm run compatibility\` runs them again and writes this page. A round is: make a bucket,
-list, upload small and in parts, read whole and by range, copy, sign URLs, delete many, remove the bucket, and compare every byte.
+list, upload small and in parts, read whole and by range, copy, sign URLs, delete many, remove the bucket, and compare every byte;
+of a tool that keeps something in a bucket it is what that tool is for, from the first backup to the last restoration.
 
 | Sign | Means |
 |---|---|
 | ✓ | the whole round is right |
 | ✗ → ✓ | right through Sluice; not right without it |
 | ✗ | not right, and the list below says what |
-| – | not tried: the client is not installed |
+| – | not tried, and the list below says why |
 `;
 
 function read(): readonly Matrix[] {
@@ -46,31 +47,55 @@ function reason(text: string): string {
   return plain.length > 140 ? `${plain.slice(0, 139)}…` : plain;
 }
 
-function failures(rows: readonly Row[], pick: (row: Row) => Row['direct']): readonly string[] {
-  return rows.flatMap((row) =>
-    Object.entries(pick(row) ?? {}).flatMap(([client, outcome]) =>
-      typeof outcome === 'object' && 'fails' in outcome
-        ? [`| ${row.backend} | ${client} | ${reason(outcome.fails)} |`]
-        : [],
-    ),
-  );
+type Found = { readonly [Key in 'fails' | 'skipped']: (outcome: Outcome) => string | undefined };
+
+const WHY: Found = {
+  fails: (outcome) => (typeof outcome === 'object' && 'fails' in outcome ? outcome.fails : undefined),
+  skipped: (outcome) => (typeof outcome === 'object' && 'skipped' in outcome ? outcome.skipped : undefined),
+};
+
+/** A line for each client and reason, with all the rows that it holds for. */
+function reasons(rows: readonly Row[], pick: (row: Row) => Row['direct'], kind: keyof Found): readonly string[] {
+  const places = new Map<string, string[]>();
+  for (const row of rows) {
+    for (const [client, outcome] of Object.entries(pick(row) ?? {})) {
+      const why = WHY[kind](outcome);
+      if (why === undefined) continue;
+      const line = `${client} | ${reason(why)} |`;
+      places.set(line, [...(places.get(line) ?? []), row.backend]);
+    }
+  }
+  return [...places].map(([line, backends]) => `| ${backends.join(', ')} | ${line}`);
 }
 
-function section({ title, about, clients, rows }: Matrix): string {
+/** Clients across and what is behind downwards, or the other way round where there are more clients. */
+function table({ clients, rows }: Matrix): readonly string[] {
   const names = clients.map(({ name }) => name);
-  const lines = [
-    `## ${title}`,
-    '',
-    about,
-    '',
-    `| | ${names.join(' | ')} |`,
-    `|---|${names.map(() => ':-:|').join('')}`,
-    `| version | ${clients.map(({ version }) => version).join(' | ')} |`,
-    ...rows.map((row) => `| **${row.backend}** | ${names.map((name) => cell(row, name)).join(' | ')} |`),
+  if (names.length <= rows.length) {
+    return [
+      `| | ${names.join(' | ')} |`,
+      `|---|${names.map(() => ':-:|').join('')}`,
+      `| version | ${clients.map(({ version }) => version).join(' | ')} |`,
+      ...rows.map((row) => `| **${row.backend}** | ${names.map((name) => cell(row, name)).join(' | ')} |`),
+    ];
+  }
+  return [
+    `| | version | ${rows.map(({ backend }) => `**${backend}**`).join(' | ')} |`,
+    `|---|---|${rows.map(() => ':-:|').join('')}`,
+    `| version | | ${rows.map(({ version }) => version ?? '').join(' | ')} |`,
+    ...clients.map(
+      ({ name, version }) => `| ${name} | ${version} | ${rows.map((row) => cell(row, name)).join(' | ')} |`,
+    ),
   ];
+}
+
+function section(matrix: Matrix): string {
+  const { title, about, rows, ran } = matrix;
+  const lines = [`## ${title}`, '', about, ...(ran === undefined ? [] : ['', ran]), '', ...table(matrix)];
   const parts = [
-    ['Through Sluice, not right', failures(rows, ({ through }) => through)],
-    ['Without Sluice, the first thing that went wrong', failures(rows, ({ direct }) => direct)],
+    ['Not tried', reasons(rows, ({ through }) => through, 'skipped')],
+    ['Through Sluice, not right', reasons(rows, ({ through }) => through, 'fails')],
+    ['Without Sluice, the first thing that went wrong', reasons(rows, ({ direct }) => direct, 'fails')],
   ] as const;
   for (const [heading, found] of parts)
     if (found.length > 0) lines.push('', `### ${heading}`, '', '| at | client | |', '|---|---|---|', ...found);

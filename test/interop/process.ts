@@ -38,12 +38,23 @@ export function run(
 /** Whether a program is on the PATH, or at the path it is named by. */
 export function isInstalled(program: string): boolean {
   if (isAbsolute(program)) return existsSync(program);
-  return (process.env.PATH ?? '').split(delimiter).some((folder) => existsSync(join(folder, program)));
+  return installedAt(program).length > 0;
+}
+
+/** Every place on the PATH where a program is found. */
+export function installedAt(program: string): readonly string[] {
+  const folders = new Set((process.env.PATH ?? '').split(delimiter));
+  return [...folders].map((folder) => join(folder, program)).filter((path) => existsSync(path));
 }
 
 /** The version a program tells: the first number with a dot in what it says. */
-export async function versionOf(program: string): Promise<string> {
-  const { stdout, stderr } = await run(program, ['--version']);
+export function versionOf(program: string): Promise<string> {
+  return versionFrom(program, '--version');
+}
+
+/** The same of a program that has another word for it. */
+export async function versionFrom(program: string, ...args: readonly string[]): Promise<string> {
+  const { stdout, stderr } = await run(program, args);
   return /\d+\.[\w.-]*\w/.exec(stdout + stderr)?.[0] ?? 'unknown';
 }
 

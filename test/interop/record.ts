@@ -7,18 +7,28 @@ export interface Matrix {
   readonly title: string;
   /** What the rows are, in a sentence or two. */
   readonly about: string;
+  /** On which machine and when, in a sentence; absent where it was not noted. */
+  readonly ran?: string;
   readonly clients: readonly { readonly name: string; readonly version: string }[];
   readonly rows: readonly Row[];
 }
 
 export interface Row {
   readonly backend: string;
+  /** Of the service behind; absent where it has none. */
+  readonly version?: string;
   readonly through: Readonly<Record<string, Outcome>>;
   /** The same client without Sluice; absent where there is no such thing. */
   readonly direct?: Readonly<Record<string, Outcome>>;
 }
 
 const FOLDER = new URL('../../docs/compatibility/', import.meta.url);
+
+/** Says on what and when a run was done: the system, its Node, the day. */
+export function whereAndWhen(day: Date): string {
+  const name = /^PRETTY_NAME="(.*)"$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? process.platform;
+  return `Run on ${day.toISOString().slice(0, 10)} on ${name}, Node ${process.versions.node}.`;
+}
 
 /** The clients' names and versions. */
 export function versionsOf(clients: readonly ClientScenario[]): Promise<Matrix['clients']> {

@@ -18,8 +18,16 @@ export interface ClientAccess {
   readonly hasMd5ETags?: boolean;
   /** The error of a write to an existing key under `If-None-Match: *`. PreconditionFailed unless told. */
   readonly guarded?: RegExp;
+  /** The same service by HTTPS, for clients that speak nothing else; its buckets may be others. */
+  readonly secure?: Secure;
   /** Set where a client talks to a vendor itself, with what somebody who knows the vendor would set. */
   readonly direct?: Direct;
+}
+
+export interface Secure {
+  readonly endpoint: string;
+  /** The certificate that it shows, signed by itself. */
+  readonly caFile: string;
 }
 
 export interface Direct {
@@ -29,6 +37,12 @@ export interface Direct {
   readonly proxyPort: number;
 }
 
+/** What of an error tells a refusal from any other failure. */
+type Refusal =
+  | { readonly name: string | RegExp }
+  | { readonly code: string | RegExp }
+  | { readonly message: string | RegExp };
+
 /** What a round checks with: a tap test, or one that stops at the first thing wrong. */
 export interface Check {
   equal(found: unknown, wanted: unknown, ...message: [] | [string]): unknown;
@@ -36,7 +50,7 @@ export interface Check {
   match(found: unknown, wanted: unknown, ...message: [] | [string]): unknown;
   notMatch(found: unknown, wanted: unknown, ...message: [] | [string]): unknown;
   ok(found: unknown, ...message: [] | [string]): unknown;
-  rejects(promise: Promise<unknown>, wanted: { name: string | RegExp } | { code: string | RegExp }): Promise<unknown>;
+  rejects(promise: Promise<unknown>, wanted: Refusal): Promise<unknown>;
   teardown(after: () => unknown): unknown;
 }
 
@@ -47,16 +61,20 @@ export interface ClientScenario {
   readonly program: string | undefined;
   /** Ends with 0 where the program has what it needs; for packages of a language. */
   readonly proof?: readonly [command: string, ...args: string[]];
+  /** Looks where neither tells: why the client cannot be tried here, or false. */
+  readonly lacks?: () => Promise<string | false>;
   readonly version: () => Promise<string>;
   readonly run: (t: Check, access: ClientAccess) => Promise<void>;
 }
 
 /** Why a client cannot be tried here; false when it can. */
-export async function lack({ program, proof }: ClientScenario): Promise<string | false> {
+export async function lack({ program, proof, lacks }: ClientScenario): Promise<string | false> {
   if (program !== undefined && !isInstalled(program)) return `${program} is not installed`;
-  if (proof === undefined) return false;
-  const [command, ...args] = proof;
-  return (await run(command, args)).status === 0 ? false : `${proof.join(' ')} fails`;
+  if (proof !== undefined) {
+    const [command, ...args] = proof;
+    if ((await run(command, args)).status !== 0) return `${proof.join(' ')} fails`;
+  }
+  return (await lacks?.()) ?? false;
 }
 
 /** Larger than every client's threshold for uploading in parts. */

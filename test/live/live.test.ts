@@ -7,7 +7,8 @@
 import t from 'tap';
 import { CLIENTS } from '../interop/clients.ts';
 import { lack } from '../interop/scenario.ts';
-import { ACCESS_KEY, CREDENTIALS, SECRET_KEY, startTestGateway } from '../support/gateway.ts';
+import { ACCESS_KEY, SECRET_KEY } from '../support/gateway.ts';
+import { startGatewayPair } from '../support/gateway-pair.ts';
 
 const [, , provider = ''] = process.argv;
 const REQUIRED = provider === 'azure' ? ['ACCOUNT', 'ACCOUNT_KEY'] : ['ENDPOINT', 'ACCESS_KEY', 'SECRET_KEY'];
@@ -27,14 +28,15 @@ t.setTimeout(LIMIT_MS);
 const title = `every client does its full round on a real account at ${provider}`;
 t.test(title, { skip: isUnset, timeout: LIMIT_MS }, async (t) => {
   const settings = given.map(([name, value]) => `    ${settingOf(name)}: ${JSON.stringify(value)}\n`).join('');
-  const gateway = await startTestGateway(
-    `${CREDENTIALS}\nstorages:\n  - name: live\n    provider: ${provider}\n    default: true\n${settings}`,
+  const gateways = await startGatewayPair(
+    t.testdir(),
+    () => `storages:\n  - name: live\n    provider: ${provider}\n    default: true\n${settings}`,
   );
-  t.teardown(() => gateway.close());
+  t.teardown(() => gateways.close());
   const run = Date.now().toString(36);
   for (const [index, client] of CLIENTS.entries()) {
     await t.test(client.name, { skip: await lack(client), timeout: LIMIT_MS }, async (t) => {
-      const access = { accessKey: ACCESS_KEY, secretKey: SECRET_KEY, endpoint: gateway.url, folder: t.testdir() };
+      const access = { accessKey: ACCESS_KEY, secretKey: SECRET_KEY, ...gateways.access, folder: t.testdir() };
       await client.run(t, { ...access, bucket: `sluice-live-${run}-${index}`, large: 12 * 1024 * 1024 + 7 });
     });
   }

@@ -1,4 +1,4 @@
-"""boto3's full round. Arguments: signature (s3v4 or s3), addressing (path or virtual), endpoint, bucket, folder.
+"""boto3's full round. Arguments: signature (s3v4 or s3), addressing (path or virtual), endpoint, bucket, folder, bytes of the large object.
 
 The keys come from the environment. Ends with 1 and says what differed.
 """
@@ -16,7 +16,7 @@ from boto3.s3.transfer import TransferConfig
 from botocore.client import Config
 from botocore.exceptions import ClientError
 
-signature, addressing, endpoint, bucket, folder = sys.argv[1:]
+signature, addressing, endpoint, bucket, folder, size = sys.argv[1:]
 MIB = 1024 * 1024
 
 # RFC 6761 gives *.localhost to this machine, but not every resolver knows.
@@ -102,10 +102,11 @@ prefixes = s3.list_objects(Bucket=bucket, Delimiter="/")["CommonPrefixes"]
 same([row["Prefix"] for row in prefixes], ["dir/", "ünï/"], "list_objects")
 
 large = os.path.join(folder, "large")
-content = random.Random(7).randbytes(100 * MIB + 7)
+content = random.Random(7).randbytes(int(size))
 with open(large, "wb") as file:
     file.write(content)
-transfer = TransferConfig(multipart_threshold=8 * MIB, multipart_chunksize=8 * MIB)
+part = 8 * MIB if int(size) > 16 * MIB else 5 * MIB
+transfer = TransferConfig(multipart_threshold=part, multipart_chunksize=part)
 s3.upload_file(large, bucket, "large", Config=transfer)
 s3.copy({"Bucket": bucket, "Key": "large"}, bucket, "large-copy", Config=transfer)
 s3.download_file(bucket, "large-copy", large + ".back", Config=transfer)

@@ -1,26 +1,38 @@
 import { fileURLToPath } from 'node:url';
-import { run } from '../process.ts';
-import type { ClientScenario } from '../scenario.ts';
+import { installedAt, run } from '../process.ts';
+import { type ClientScenario, LARGE } from '../scenario.ts';
 
 const SCRIPT = fileURLToPath(new URL('boto3-round.py', import.meta.url));
 
 /** boto3's own: whichever Python comes first on the PATH may lack it, Debian's has the package. */
-const PYTHON = '/usr/bin/python3';
+const DEBIAN = '/usr/bin/python3';
 
 /** boto3 with both signatures and both ways to address a bucket, URLs and forms signed by it included. */
-export const boto3Clients: readonly ClientScenario[] = (['s3v4', 's3'] as const).flatMap((signature) =>
-  (['path', 'virtual'] as const).map(
-    (addressing): ClientScenario => ({
-      name: `boto3 ${signature}, ${addressing} style`,
-      program: PYTHON,
-      proof: [PYTHON, '-c', 'import boto3'],
-      version: async () => (await run(PYTHON, ['-c', 'import boto3; print(boto3.__version__)'])).stdout.trim(),
-      async run(t, { endpoint, accessKey, secretKey, folder, bucket }) {
-        const env = { AWS_ACCESS_KEY_ID: accessKey, AWS_SECRET_ACCESS_KEY: secretKey, HOME: folder };
-        const here = endpoint.replace('127.0.0.1', 'localhost');
-        const ran = await run(PYTHON, [SCRIPT, signature, addressing, here, bucket, folder], { env });
-        t.equal(ran.status, 0, ran.stderr);
-      },
-    }),
+export const boto3Clients: readonly ClientScenario[] = [
+  ...(['s3v4', 's3'] as const).flatMap((signature) =>
+    (['path', 'virtual'] as const).map((addressing) =>
+      boto3(`boto3 ${signature}, ${addressing} style`, DEBIAN, signature, addressing),
+    ),
   ),
-);
+  // Newer than Debian's: checksums on every request, and deletions without Content-MD5.
+  boto3('boto3 s3v4, from pip', installedAt('python3')[0] ?? DEBIAN, 's3v4', 'path'),
+];
+
+function boto3(name: string, python: string, signature: string, addressing: string): ClientScenario {
+  const isDebian = python === DEBIAN;
+  return {
+    name,
+    program: python,
+    lacks: async () => {
+      if (isDebian !== (name !== 'boto3 s3v4, from pip')) return "there is no Python but Debian's";
+      return (await run(python, ['-c', 'import boto3'])).status === 0 ? false : `${python} has no boto3`;
+    },
+    version: async () => (await run(python, ['-c', 'import boto3; print(boto3.__version__)'])).stdout.trim(),
+    async run(t, { endpoint, accessKey, secretKey, folder, bucket, large = LARGE }) {
+      const env = { AWS_ACCESS_KEY_ID: accessKey, AWS_SECRET_ACCESS_KEY: secretKey, HOME: folder };
+      const here = endpoint.replace('127.0.0.1', 'localhost');
+      const ran = await run(python, [SCRIPT, signature, addressing, here, bucket, folder, String(large)], { env });
+      t.equal(ran.status, 0, ran.stderr);
+    },
+  };
+}

@@ -6,12 +6,17 @@ import { CREDENTIALS, startTestGateway, type TestGateway } from '../../support/g
 import { wireClient } from '../../support/wire-client.ts';
 import { STAND_IN_KEY, startStandIn } from '../../vendors/stand-in.ts';
 import type { Strictness } from '../../vendors/strictness.ts';
+import { packageVersion, versionOf } from '../process.ts';
 
 /** Where a system's bytes end up. */
 export interface Backend {
   readonly name: string;
   /** The fields that point a `storages` entry there, in flow style. */
   readonly storage: string;
+  /** The same for a second gateway at the same time: another folder where two may not share one. */
+  readonly apart: string;
+  /** What it is and its version. */
+  readonly version: string;
   /** Whether the ETag of an object made of parts is the MD5 of their MD5s. */
   readonly hasAwsETags: boolean;
   /** Whether it takes long for many small objects. */
@@ -34,12 +39,19 @@ const SOURCES: readonly BackendSource[] = [
   {
     name: 'embedded',
     missing: [],
-    start: async (t) => ({
-      name: 'embedded',
-      storage: `provider: filesystem, path: ${JSON.stringify(join(t.testdir(), 'data'))}`,
-      hasAwsETags: true,
-      isSlow: false,
-    }),
+    start: async (t) => {
+      const folder = t.testdir();
+      const storage = (name: string) => `provider: filesystem, path: ${JSON.stringify(join(folder, name))}`;
+      const version = `Node ${process.versions.node}`;
+      return {
+        name: 'embedded',
+        storage: storage('data'),
+        apart: storage('apart'),
+        version,
+        hasAwsETags: true,
+        isSlow: false,
+      };
+    },
   },
   {
     name: 'ceph',
@@ -48,9 +60,12 @@ const SOURCES: readonly BackendSource[] = [
       const ceph = await startCeph();
       t.teardown(() => ceph.stop());
       const keys = `accessKey: ${ceph.accessKey}, secretKey: ${ceph.secretKey}`;
+      const storage = `provider: ceph, endpoint: "localhost:${ceph.port}", protocol: http, ${keys}`;
       return {
         name: 'ceph',
-        storage: `provider: ceph, endpoint: "localhost:${ceph.port}", protocol: http, ${keys}`,
+        storage,
+        apart: storage,
+        version: `radosgw ${await versionOf('radosgw')}`,
         hasAwsETags: true,
         isSlow: false,
       };
@@ -63,9 +78,12 @@ const SOURCES: readonly BackendSource[] = [
       const azurite = await startAzurite();
       t.teardown(() => azurite.stop());
       const keys = `account: ${AZURITE_ACCOUNT}, accountKey: "${AZURITE_KEY}"`;
+      const storage = `provider: azure, endpoint: "${azurite.endpoint}", protocol: http, ${keys}`;
       return {
         name: 'azurite',
-        storage: `provider: azure, endpoint: "${azurite.endpoint}", protocol: http, ${keys}`,
+        storage,
+        apart: storage,
+        version: `azurite ${await packageVersion('azurite')}`,
         hasAwsETags: true,
         isSlow: true,
       };
@@ -86,7 +104,8 @@ async function standIn(t: Test, name: 'oss' | 'other', changes: Partial<Strictne
   t.teardown(() => vendor.close());
   const keys = `accessKey: ${STAND_IN_KEY.accessKey}, secretKey: ${STAND_IN_KEY.secretKey}`;
   const fields = `provider: ${name}, endpoint: "${vendor.endpoint}", region: ${vendor.row.region}, protocol: http, etag: md5`;
-  return { name, storage: `${fields}, ${keys}`, hasAwsETags: false, isSlow: false };
+  const storage = `${fields}, ${keys}`;
+  return { name, storage, apart: storage, version: 'stand-in', hasAwsETags: false, isSlow: false };
 }
 
 /** Makes buckets on a backend through a gateway of their own. */

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
@@ -6,16 +5,13 @@ import { ACCESS_KEY, CREDENTIALS, SECRET_KEY, startTestGateway } from '../../sup
 import { selfSigned } from '../../support/self-signed.ts';
 import { wireClient } from '../../support/wire-client.ts';
 import { STAND_IN_KEY, startStandIn } from '../../vendors/stand-in.ts';
-import { isInstalled, run } from '../process.ts';
+import { buildGo, missingForGo } from '../clients/go.ts';
+import { run } from '../process.ts';
 
 /** Zadig's calls by the SDK that Zadig makes them with, over a strict vendor: the replay in `zadig.test.ts` by hand. */
 
-const GOPATH = '/usr/share/gocode';
 const SOURCE = fileURLToPath(new URL('zadig.go', import.meta.url));
-const missing = [
-  ...(isInstalled('go') ? [] : ['golang-go']),
-  ...(existsSync(join(GOPATH, 'src/github.com/aws/aws-sdk-go')) ? [] : ['golang-github-aws-aws-sdk-go-dev']),
-];
+const missing = missingForGo();
 const HOST = 's3.office.test';
 
 if (missing.length > 0) t.plan(0, `not installed: ${missing.join(', ')}`);
@@ -23,9 +19,7 @@ else {
   t.setTimeout(400_000);
   const folder = t.testdir();
   const program = join(folder, 'zadig');
-  const env = { GO111MODULE: 'off', GOPATH, GOCACHE: join(folder, 'cache'), GOFLAGS: '-buildvcs=false' };
-  const built = await run('go', ['build', '-o', program, SOURCE], { env });
-  t.equal(built.status, 0, built.stderr);
+  await buildGo(SOURCE, program);
   const certificate = await selfSigned(folder, HOST);
 
   for (const [provider, addressing, isSecure] of [
