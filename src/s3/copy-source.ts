@@ -1,6 +1,7 @@
 import { checkKey, isBucketName } from './address.ts';
 import { S3Error } from './error.ts';
 import { decodeHeaderText, type Headers } from './headers.ts';
+import type { ByteRange } from './range.ts';
 import { decodeUri, encodeKey, encodeUri } from './uri.ts';
 
 /** What `x-amz-copy-source` names, decoded once. */
@@ -47,12 +48,30 @@ function versionOf(query: string): string {
 
 /** Bytes that a part copied by a range is to have; undefined: the whole source. @throws S3Error InvalidArgument */
 export function copyRangeLength(headers: Headers): number | undefined {
-  const range = headers.get(COPY_RANGE);
-  if (range === undefined) return undefined;
-  const match = /^bytes=(\d{1,15})-(\d{1,15})$/.exec(range);
-  const length = match === null ? 0 : Number(match[2]) - Number(match[1]) + 1;
-  if (length >= 1) return length;
-  throw invalidRange('The x-amz-copy-source-range value must be of the form bytes=first-last');
+  const value = headers.get(COPY_RANGE);
+  if (value === undefined) return undefined;
+  const { start, end } = parseCopyRange(value);
+  return end - start + 1;
+}
+
+/**
+ * The stretch of a source of `size` bytes that a part copies, by `x-amz-copy-source-range` as received: all of it where
+ * there is none. Its end is before its start when the source is empty.
+ * https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html
+ * @throws S3Error InvalidArgument
+ */
+export function copyRange(value: string | undefined, size: number): ByteRange {
+  if (value === undefined) return { start: 0, end: size - 1 };
+  const range = parseCopyRange(value);
+  if (range.end < size) return range;
+  throw invalidRange(`Range specified is not valid for source object of size: ${size}`, value);
+}
+
+function parseCopyRange(value: string): ByteRange {
+  const match = /^bytes=(\d{1,15})-(\d{1,15})$/.exec(value);
+  const range = { start: Number(match?.[1]), end: Number(match?.[2]) };
+  if (range.start <= range.end) return range;
+  throw invalidRange('The x-amz-copy-source-range value must be of the form bytes=first-last', value);
 }
 
 /** The error of a range that leaves the source. */
@@ -67,8 +86,9 @@ export function copyRefusal(error: unknown): unknown {
   return error.code === 'InvalidRange' ? rangeBeyondSource() : error;
 }
 
-function invalidRange(message: string): S3Error {
-  return new S3Error('InvalidArgument', { message, detail: { ArgumentName: COPY_RANGE } });
+function invalidRange(message: string, value?: string): S3Error {
+  const detail = { ArgumentName: COPY_RANGE, ...(value !== undefined && { ArgumentValue: value }) };
+  return new S3Error('InvalidArgument', { message, detail });
 }
 
 function invalidSource(): S3Error {

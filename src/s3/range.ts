@@ -25,15 +25,3 @@ export function parseRange(header: string | undefined, size: number): ByteRange 
   if (start >= size) return 'unsatisfiable';
   return { start, end };
 }
-
-/**
- * Reads `x-amz-copy-source-range`, which must be `bytes=first-last` and lie within the source.
- * https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html
- */
-export function parseCopyRange(header: string, size: number): ByteRange | 'malformed' | 'unsatisfiable' {
-  const match = /^bytes=(\d+)-(\d+)$/.exec(header);
-  if (match === null) return 'malformed';
-  const range = { start: Number(match[1]), end: Number(match[2]) };
-  if (range.start > range.end) return 'malformed';
-  return range.end < size ? range : 'unsatisfiable';
-}

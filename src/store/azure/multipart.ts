@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { createChecksum } from '../../s3/checksum.ts';
+import { copyRange } from '../../s3/copy-source.ts';
 import { S3Error } from '../../s3/error.ts';
-import { parseCopyRange } from '../../s3/range.ts';
 import { checkSourceConditions } from '../conditions.ts';
 import { partChecksum } from '../multipart-checksum.ts';
 import type { ObjectStore, UploadPartCopyInput, UploadPartInput, WrittenPart } from '../object-store.ts';
@@ -169,19 +169,10 @@ async function uploadPartCopy(context: Context, input: UploadPartCopyInput, sign
   await context.traits.checkKey(input.source.key);
   const blob = await headObjectBlob(context, input.source, signal);
   checkSourceConditions(input.sourceConditions, blob);
-  const range = input.sourceRange === undefined ? undefined : parseCopyRange(input.sourceRange, blob.size);
-  if (range === 'malformed' || range === 'unsatisfiable') {
-    throw new S3Error('InvalidArgument', {
-      message:
-        range === 'malformed'
-          ? 'The x-amz-copy-source-range value must be of the form bytes=first-last.'
-          : `Range specified is not valid for source object of size: ${blob.size}`,
-      detail: { ArgumentName: 'x-amz-copy-source-range', ArgumentValue: input.sourceRange ?? '' },
-    });
-  }
+  const { start, end } = copyRange(input.sourceRange, blob.size);
   const read = { range: input.sourceRange, partNumber: undefined, conditions: { ifMatch: blob.etag }, headOnly: false };
   const { body } = await getObject(context, { ...input.source, ...read }, signal);
-  const length = range === undefined ? blob.size : range.end - range.start + 1;
+  const length = end - start + 1;
   const { bucket, key, uploadId, partNumber } = input;
   return uploadPart(context, { bucket, key, uploadId, partNumber, body, length, checksum: () => undefined }, signal);
 }

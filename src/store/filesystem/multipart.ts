@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
+import { copyRange } from '../../s3/copy-source.ts';
 import { S3Error } from '../../s3/error.ts';
-import { parseCopyRange } from '../../s3/range.ts';
 import { checkSourceConditions, checkWriteConditions } from '../conditions.ts';
 import { assemblePartChecksum, partChecksum } from '../multipart-checksum.ts';
 import type {
@@ -126,18 +126,8 @@ async function uploadPartCopy(context: Context, input: UploadPartCopyInput, sign
   findUpload(context, input);
   const row = tables.object(tables.bucket(input.source.bucket).id, input.source.key);
   checkSourceConditions(input.sourceConditions, { etag: row.etag, lastModified: new Date(row.modified) });
-  const range = input.sourceRange === undefined ? undefined : parseCopyRange(input.sourceRange, row.size);
-  if (range === 'malformed' || range === 'unsatisfiable') {
-    throw new S3Error('InvalidArgument', {
-      message:
-        range === 'malformed'
-          ? 'The x-amz-copy-source-range value must be of the form bytes=first-last.'
-          : `Range specified is not valid for source object of size: ${row.size}`,
-      detail: { ArgumentName: 'x-amz-copy-source-range', ArgumentValue: input.sourceRange ?? '' },
-    });
-  }
-  const start = range?.start ?? 0;
-  const end = range === undefined ? row.size : range.end + 1;
+  const { start, end: last } = copyRange(input.sourceRange, row.size);
+  const end = last + 1;
   const body = await openBytes(context, { segments: unpackSegments(row.content), start, end });
   const { bucket, key, uploadId, partNumber } = input;
   const part = { bucket, key, uploadId, partNumber, body, length: end - start, checksum: () => undefined };

@@ -1,7 +1,8 @@
 import t from 'tap';
 import { evaluateConditions, parseConditions } from '../../../src/s3/conditions.ts';
+import { copyRange } from '../../../src/s3/copy-source.ts';
 import { etagListed, quoteEtag, unquoteEtag } from '../../../src/s3/etag.ts';
-import { parseCopyRange, parseRange } from '../../../src/s3/range.ts';
+import { parseRange } from '../../../src/s3/range.ts';
 
 t.test('reads ranges of every form', async (t) => {
   const cases: readonly (readonly [string | undefined, number, unknown])[] = [
@@ -26,10 +27,18 @@ t.test('reads ranges of every form', async (t) => {
 });
 
 t.test('reads copy ranges strictly', async (t) => {
-  t.strictSame(parseCopyRange('bytes=0-9', 10), { start: 0, end: 9 });
-  t.equal(parseCopyRange('bytes=0-10', 10), 'unsatisfiable');
-  for (const header of ['bytes=5-', 'bytes=-5', '0-5', 'bytes=5-4'])
-    t.equal(parseCopyRange(header, 10), 'malformed', header);
+  t.strictSame(copyRange('bytes=0-9', 10), { start: 0, end: 9 });
+  t.strictSame(copyRange(undefined, 10), { start: 0, end: 9 });
+  t.strictSame(copyRange(undefined, 0), { start: 0, end: -1 });
+  const beyond = {
+    code: 'InvalidArgument',
+    message: /source object of size: 10/,
+    detail: { ArgumentValue: 'bytes=0-10' },
+  };
+  t.throws(() => copyRange('bytes=0-10', 10), beyond);
+  for (const header of ['bytes=5-', 'bytes=-5', '0-5', 'bytes=5-4', 'bytes=0-1,2-3', '']) {
+    t.throws(() => copyRange(header, 10), { code: 'InvalidArgument', message: /form bytes=first-last/ }, header);
+  }
 });
 
 t.test('compares ETags with and without quotes', async (t) => {
