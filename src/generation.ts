@@ -199,12 +199,19 @@ function cacheLayers(
   const rules = cacheRules(config);
   const places = new Map(storages.map(({ config: { name }, connection }) => [name, connection.place]));
   const there = Map.groupBy(places.keys(), (name) => places.get(name));
-  return ({ storage, bucket, prefix, clientBucket, cache: ruleSet }, source) => {
+  const made = new WeakMap<Target, readonly Layer[]>();
+  const make = ({ storage, bucket, prefix, clientBucket, cache: ruleSet }: Target, source?: CopySource) => {
     const place = places.get(storage) ?? '';
     const storagesThere = there.get(place) ?? [];
     const own = ruleSet === undefined ? undefined : rules.get(ruleSet);
     // The cache holds what is current: an older version is not what it knows.
     const copied = source?.versionId === undefined ? source : undefined;
     return [cache.layer({ storage, place, bucket, prefix, clientBucket, rules: own, copied, storagesThere })];
+  };
+  return (target, source) => {
+    if (source !== undefined) return make(target, source);
+    const layers = made.get(target) ?? make(target);
+    made.set(target, layers);
+    return layers;
   };
 }

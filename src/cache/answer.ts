@@ -54,6 +54,7 @@ export function answerHead(request: S3Request, object: Description, result: Cach
 }
 
 function checkConditions(request: S3Request, object: Description, result: CacheResult): void {
+  if (!isConditional(request.headers)) return;
   const verdict = evaluateConditions(parseConditions(request.headers), object);
   if (verdict === 'satisfied') return;
   if (verdict === 'failed') throw new S3Error('PreconditionFailed', { headers: new Map([[RESULT_HEADER, result]]) });
@@ -65,9 +66,15 @@ function checkConditions(request: S3Request, object: Description, result: CacheR
   throw new S3Error('NotModified', { headers });
 }
 
+const CONDITIONS = ['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since'] as const;
+
+function isConditional(headers: Headers): boolean {
+  return CONDITIONS.some((name) => headers.has(name));
+}
+
 function headersOfObject({ query, headers }: S3Request, object: Description, isRange: boolean): Map<string, string> {
   const wantsChecksums = headers.get('x-amz-checksum-mode')?.toUpperCase() === 'ENABLED' && !isRange;
-  const kept = new Map([...validators(object), ['accept-ranges', 'bytes']]);
+  const kept = new Map(validators(object)).set('accept-ranges', 'bytes');
   for (const [name, value] of object.headers) {
     if (wantsChecksums || !CHECKSUM_HEADERS.has(name)) kept.set(name, value);
   }

@@ -21,7 +21,6 @@ const NOT_KEPT: ReadonlySet<string> = new Set([
   'content-range',
   'date',
   'etag',
-  'last-modified',
   'retry-after',
   'set-cookie',
   'transfer-encoding',

@@ -7,7 +7,7 @@ import { describe, isSameVersion, markOf } from './description.ts';
 import type { KeyState } from './key-state.ts';
 import { atPace, createOrigin, dropBody, type Origin, toStream } from './origin.ts';
 import type { Rule } from './rules.ts';
-import { serveFill, serveStored } from './serve.ts';
+import { serveAtOnce, serveFill, serveStored } from './serve.ts';
 import type { Call, Shared } from './shared.ts';
 import type { Stored } from './store.ts';
 
@@ -19,9 +19,11 @@ const ATTEMPTS = 3;
  * @throws S3Error as the storage would, or ServiceUnavailable at once while the line is down
  */
 export async function readObject(call: Call, shared: Shared): Promise<S3Response> {
-  const { request, next, id, name } = call;
+  const atOnce = answerAtOnce(call, shared);
+  if (atOnce !== undefined) return atOnce;
+  const { request, id } = call;
   const state = shared.states.hold(id);
-  const origin = createOrigin({ next, request, breaker: shared.breakerOf(name.place), signal: shared.signal });
+  const origin = originOf(call, shared);
   try {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const response =
@@ -34,6 +36,25 @@ export async function readObject(call: Call, shared: Shared): Promise<S3Response
   } finally {
     shared.states.release(id);
   }
+}
+
+/**
+ * The answer of a rule that does not ask, out of memory: by far the most frequent one where compiler objects are cached,
+ * so it is made without waiting for anything.
+ */
+function answerAtOnce(call: Call, shared: Shared): S3Response | undefined {
+  const { request, id, rule } = call;
+  const method = request.method === 'HEAD' ? 'HEAD' : 'GET';
+  const stored = shared.store.find(id);
+  if (stored === undefined || !isTrusted(stored, rule, method, shared.now)) return undefined;
+  if (!mayServeUnasked(request.headers.get('cache-control'))) return undefined;
+  const response = serveAtOnce(stored, call, shared);
+  if (response !== undefined && method === 'GET') maybeVerify(stored, call, shared);
+  return response;
+}
+
+function originOf({ request, next, name }: Call, { breakerOf, signal }: Shared): Origin {
+  return createOrigin({ next, request, breaker: breakerOf(name.place), signal });
 }
 
 /** Sends the request on as it is; nothing is kept. */
@@ -54,13 +75,13 @@ async function getOnce(call: Call, state: KeyState, origin: Origin, shared: Shar
     await state.asking.catch(() => undefined);
   }
   const stored = store.find(id);
-  if (mayServe && stored !== undefined && isTrusted(stored, rule, 'GET', shared.now())) {
+  if (mayServe && stored !== undefined && isTrusted(stored, rule, 'GET', shared.now)) {
     const response = await serveStored(stored, call, 'hit', { origin, shared });
-    if (response !== undefined) maybeVerify(stored, call, origin, shared);
+    if (response !== undefined) maybeVerify(stored, call, shared);
     return response;
   }
   const filling = fillOf(state);
-  const isJoined = state.fill !== undefined && needsNoAsking(state.fill.askedAt, rule, shared.now());
+  const isJoined = state.fill !== undefined && needsNoAsking(state.fill.askedAt, rule, shared.now);
   if (mayServe && filling !== undefined && isJoined) {
     return serveFill(filling, call, 'hit', origin);
   }
@@ -93,7 +114,7 @@ async function headOnce(call: Call, state: KeyState, origin: Origin, shared: Sha
   const { store } = shared;
   const mayServe = mayServeUnasked(request.headers.get('cache-control'));
   const stored = store.find(id);
-  if (mayServe && stored !== undefined && isTrusted(stored, rule, 'HEAD', shared.now())) {
+  if (mayServe && stored !== undefined && isTrusted(stored, rule, 'HEAD', shared.now)) {
     return serveStored(stored, call, 'hit', { origin, shared });
   }
   if (rule.mode === 'exclusive' && mayServe && shared.absent.has(id)) throw knownAbsent(request.key);
@@ -155,19 +176,19 @@ async function serveStale(call: Call, origin: Origin, shared: Shared): Promise<S
 }
 
 /** Whether the rule lets this version be served without asking. */
-function isTrusted(stored: Stored, rule: Rule, method: 'GET' | 'HEAD', now: number): boolean {
+function isTrusted(stored: Stored, rule: Rule, method: 'GET' | 'HEAD', now: () => number): boolean {
   if (!stored.isConfirmed) return false;
   if (rule.mode === 'immutable' && method === 'HEAD') return isYoung(stored.validatedAt, rule, now);
   return needsNoAsking(stored.validatedAt, rule, now);
 }
 
 /** Whether an answer of the storage that was asked for at that time still counts. */
-function needsNoAsking(askedAt: number, rule: Rule, now: number): boolean {
+function needsNoAsking(askedAt: number, rule: Rule, now: () => number): boolean {
   return rule.mode === 'immutable' || rule.mode === 'exclusive' || isYoung(askedAt, rule, now);
 }
 
-function isYoung(askedAt: number, { maxAge }: Rule, now: number): boolean {
-  return maxAge > 0 && now - askedAt <= maxAge;
+function isYoung(askedAt: number, { maxAge }: Rule, now: () => number): boolean {
+  return maxAge > 0 && now() - askedAt <= maxAge;
 }
 
 function joinsUnasked({ mode, maxAge }: Rule): boolean {
@@ -184,9 +205,10 @@ function knownAbsent(key: string | undefined): S3Error {
 }
 
 /** Checks a share of the hits that nobody asked the storage about, behind the client's back. */
-function maybeVerify(stored: Stored, call: Call, origin: Origin, shared: Shared): void {
+function maybeVerify(stored: Stored, call: Call, shared: Shared): void {
   const { recorder, store, log } = shared;
   if (shared.random() >= shared.verify || shared.breakerOf(call.name.place).isOpen) return;
+  const origin = originOf(call, shared);
   const check = async (): Promise<void> => {
     const found = await origin.head().then(
       ({ headers }) => describe(headers),

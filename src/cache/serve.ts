@@ -11,6 +11,20 @@ import type { Call, Shared } from './shared.ts';
 import type { Stored } from './store.ts';
 
 /**
+ * Answers with a stored version without waiting; undefined when it does not lie in memory in one piece.
+ * @throws S3Error when the request's conditions or range do not hold
+ */
+export function serveAtOnce(stored: Stored, { request }: Call, { store }: Shared): S3Response | undefined {
+  const found = store.inMemory?.(stored);
+  if (found === undefined) return undefined;
+  request.notes.set('tier', 'memory');
+  const { status, headers, range } = answerHead(request, found.description, 'hit');
+  if (range === undefined || request.method === 'HEAD') return { status, headers, body: null };
+  const isWhole = range.end - range.start + 1 === found.bytes.length;
+  return { status, headers, body: isWhole ? found.bytes : found.bytes.subarray(range.start, range.end + 1) };
+}
+
+/**
  * Answers with a stored version. Undefined when its bytes turn out to be gone or damaged: it is dropped then, and nothing
  * was answered.
  * @throws S3Error when the request's conditions or range do not hold
