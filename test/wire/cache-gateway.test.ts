@@ -16,8 +16,14 @@ import { sluice } from '../support/sluice-process.ts';
 
 const TOKEN = 'admin-token-of-the-tests';
 
+const STRANGER = { accessKey: 'STRANGER', secretKey: 'secret-of-the-stranger' };
+
 function yaml(folder: string, vendor: string, more = ''): string {
-  return `${CREDENTIALS}
+  return `${CREDENTIALS.replace(
+    ' }]',
+    ` },
+  { name: stranger, accessKey: ${STRANGER.accessKey}, secretKey: ${STRANGER.secretKey}, access: [{ bucket: cached, prefix: open/, allow: [read] }] }]`,
+  )}
 storages:
   - { name: vendor, provider: other, protocol: http, endpoint: "${vendor}", accessKey: TESTACCESSKEY, secretKey: test-secret-key-of-no-value, region: us-east-1, retries: 0 }
 buckets:
@@ -137,6 +143,32 @@ t.test('the API and the command list, warm and purge', async (t) => {
   t.match(text, /sluice_cache_requests_total\{rule="mine:\*\*",method="GET",result="revalidated"\} 1/);
   t.match(text, /sluice_cache_size\{tier="disk"\} 1073741824/);
 });
+
+t.test(
+  'K01 what is cached for one is refused to another who may not have it, hit or miss, at every request',
+  async (t) => {
+    const { client, gateway, vendor, vendorClient, folder } = await start(t);
+    for (const Key of ['ci/fixed/key', 'ci/open/key']) {
+      await vendorClient.send(new PutObjectCommand({ Bucket: 'data-1', Key, Body: Key }));
+    }
+    const stranger = s3Client(t, gateway.url, STRANGER);
+    const requests = () => gateway.log().match(/"cache":"/g)?.length ?? 0;
+    await get(client, 'cached', 'fixed/key');
+    t.equal((await get(client, 'cached', 'fixed/key')).result, 'hit');
+    const before = requests();
+    for (const Key of ['fixed/key', 'fixed/absent']) {
+      for (const command of [GetObjectCommand, HeadObjectCommand]) {
+        const refused = stranger.send(new command({ Bucket: 'cached', Key }));
+        await t.rejects(refused, { $metadata: { httpStatusCode: 403 } }, `${command.name} ${Key}`);
+      }
+    }
+    t.equal(requests(), before, 'the cache was not asked');
+    t.equal((await get(stranger, 'cached', 'open/key')).bytes.toString(), 'ci/open/key');
+    const text = yaml(folder, vendor.url.replace('http://', '')).replace('prefix: open/', 'prefix: closed/');
+    await gateway.reload(parseConfig(text, 'test', { env: {}, readFile: () => '' }));
+    await t.rejects(get(stranger, 'cached', 'open/key'), { name: 'AccessDenied' }, 'a right that was taken away');
+  },
+);
 
 t.test('K04 a storage that is pointed elsewhere shares nothing with what it was', async (t) => {
   const { client, gateway, vendorClient, folder } = await start(t);
