@@ -158,8 +158,8 @@ t.test(
     const before = requests();
     for (const Key of ['fixed/key', 'fixed/absent']) {
       for (const command of [GetObjectCommand, HeadObjectCommand]) {
-        const refused = stranger.send(new command({ Bucket: 'cached', Key }));
-        await t.rejects(refused, { $metadata: { httpStatusCode: 403 } }, `${command.name} ${Key}`);
+        const refused = await stranger.send(new command({ Bucket: 'cached', Key })).catch((error: unknown) => error);
+        t.match(refused, { $metadata: { httpStatusCode: 403 } }, `${command.name} ${Key}`);
       }
     }
     t.equal(requests(), before, 'the cache was not asked');
