@@ -1,8 +1,10 @@
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { CacheEntryView, CacheSource, WarmOrder } from './admin/cache-api.ts';
 import type { Cache } from './cache/cache.ts';
 import type { ObjectName } from './cache/identity.ts';
+import type { Stored } from './cache/store.ts';
 import { type WarmObject, type WarmState, warm } from './cache/warm.ts';
 import { type Generation, OPERATOR } from './generation.ts';
 import { poolBuckets } from './route/pool.ts';
@@ -19,6 +21,7 @@ export interface OperatorOptions {
   readonly signal: AbortSignal;
 }
 
+const ENTRIES_A_TURN = 1000;
 /** Jobs that can still be asked about. */
 const MAX_JOBS = 32;
 
@@ -54,13 +57,22 @@ function sourceOf(
     },
     purge: async (bucket, prefix) => {
       const buckets = cachedBuckets(generation());
-      const all = [...cache.store.entries()].filter((stored) => {
+      const isMeant = ({ name }: Stored): boolean => {
         if (bucket === undefined) return true;
-        const names = buckets.filter((each) => each.name === bucket).flatMap((each) => nameIn(stored.name, each) ?? []);
+        const names = buckets.filter((each) => each.name === bucket).flatMap((each) => nameIn(name, each) ?? []);
         return names.some((key) => key.startsWith(prefix));
-      });
-      for (const stored of all) await cache.store.drop(stored);
-      return all.length;
+      };
+      let looked = 0;
+      let purged = 0;
+      for (const stored of cache.store.entries()) {
+        looked++;
+        // There may be a million: requests have their turn between them.
+        if (looked % ENTRIES_A_TURN === 0) await turn();
+        if (!isMeant(stored)) continue;
+        await cache.store.drop(stored);
+        purged++;
+      }
+      return purged;
     },
     warm: (order) => {
       const { state, finished } = warm({

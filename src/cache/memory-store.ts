@@ -123,7 +123,7 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
       }
     },
     *entries() {
-      for (const { stored } of held.values()) yield stored;
+      for (const { stored } of [...held.values()]) yield stored;
     },
     close: async () => held.clear(),
     adopt,
