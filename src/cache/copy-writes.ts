@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { COPY_RANGE, copyRangeLength } from '../s3/copy-source.ts';
 import { S3Error } from '../s3/error.ts';
 import type { S3Request, S3Response } from '../s3/message.ts';
@@ -8,6 +7,7 @@ import { bytesOfContent, concatenate, keep } from './populate.ts';
 import type { Shared } from './shared.ts';
 import type { Draft, Opened } from './store.ts';
 import type { Uploads } from './uploads.ts';
+import { within } from './within.ts';
 import { writeThrough } from './write.ts';
 
 /**
@@ -101,17 +101,6 @@ async function beginOpening(
     .finally(() => states.release(source));
   if (isHere) await opened;
   return { opened };
-}
-
-/** What a promise gives within so many milliseconds; undefined when it takes longer. */
-async function within<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
-  const patience = new AbortController();
-  const late = delay(ms, undefined, { signal: patience.signal }).catch(() => undefined);
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    patience.abort();
-  }
 }
 
 /** Copies a version's bytes; whether they are those that the storage's ETag of the copy names. */

@@ -1,21 +1,28 @@
 import { Readable } from 'node:stream';
 import { BLOCK_BYTES, blockLength } from './content.ts';
 import type { Draft } from './store.ts';
+import { within } from './within.ts';
 
-/** How far the disk may fall behind the upload before the copy is given up, in blocks. */
-const MAX_BEHIND = 32;
+/** How far the disk may fall behind before the upload is held up, and until where it is, in blocks. */
+const MOST_BEHIND = 32;
+const RESUME_BEHIND = 16;
+/** An upload waits no longer than this for the disk, in all, and its last blocks no longer than that; in milliseconds. */
+const PATIENCE_MS = 500;
+const LAST_MS = 2_000;
+/** Blocks written at a time. */
+const LANES = 4;
 
 /** A copy of an upload's bytes, taken as they pass. */
 export interface Copied {
   /** What goes on to the storage instead of the upload itself. */
   readonly body: Readable;
-  /** Whether all bytes passed and lie in the draft. Waits for the disk. */
+  /** Whether all bytes passed and lie in the draft. Waits for the disk, but not for one that hangs. */
   isWhole(): Promise<boolean>;
 }
 
 /**
- * Copies an upload into a draft on its way. The upload never waits for the draft, and never fails by it: when the draft
- * fails or falls behind, only the copy ends. The source is not touched before the body is read, for until then the client
+ * Copies an upload into a draft on its way. The upload hardly waits for the draft, and never fails by it: when the draft
+ * fails or stays behind, only the copy ends. The source is not touched before the body is read, for until then the client
  * has not been told to send.
  */
 export function copyOnTheWay(source: Readable, size: number, draft: Pick<Draft, 'write'>): Copied {
@@ -30,8 +37,14 @@ class TeeBody extends Readable {
   #block: Uint8Array | undefined;
   #position = 0;
   #behind = 0;
-  #writes = Promise.resolve();
+  readonly #lanes: Promise<void>[] = Array.from({ length: LANES }, () => Promise.resolve());
   #isAttached = false;
+  /** The reader takes more. */
+  #isWanted = false;
+  /** Runs while the upload waits for the disk. */
+  #patience: NodeJS.Timeout | undefined;
+  #heldAt = 0;
+  #patienceLeft = PATIENCE_MS;
   #isEnded = false;
 
   constructor(source: Readable, size: number, draft: Pick<Draft, 'write'>) {
@@ -44,20 +57,23 @@ class TeeBody extends Readable {
   }
 
   async isWhole(): Promise<boolean> {
-    await this.#writes;
-    return this.#isEnded && this.#draft !== undefined && this.#position === this.#size;
+    if (!this.#isEnded || this.#position !== this.#size) return false;
+    await within(LAST_MS, Promise.all(this.#lanes));
+    return this.#behind === 0 && this.#draft !== undefined;
   }
 
   override _read(): void {
+    this.#isWanted = true;
     if (this.#isAttached) {
-      this.#source.resume();
+      if (this.#patience === undefined) this.#source.resume();
       return;
     }
     this.#isAttached = true;
     this.#source
       .on('data', (chunk: Uint8Array) => {
         this.#copy(chunk);
-        if (!this.push(chunk)) this.#source.pause();
+        this.#isWanted = this.push(chunk);
+        if (!this.#isWanted) this.#source.pause();
       })
       .once('end', () => {
         this.#isEnded = true;
@@ -71,6 +87,7 @@ class TeeBody extends Readable {
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     this.#block = undefined;
+    clearTimeout(this.#patience);
     if (!this.#isEnded) this.#source.on('error', () => undefined).destroy();
     callback(error);
   }
@@ -96,11 +113,8 @@ class TeeBody extends Readable {
   #write(index: number, block: Uint8Array): void {
     this.#block = undefined;
     this.#behind++;
-    if (this.#behind > MAX_BEHIND) {
-      this.#draft = undefined;
-      return;
-    }
-    this.#writes = this.#writes.then(async () => {
+    const lane = index % LANES;
+    this.#lanes[lane] = (this.#lanes[lane] ?? Promise.resolve()).then(async () => {
       try {
         await this.#draft?.write(index, block);
       } catch {
@@ -108,6 +122,22 @@ class TeeBody extends Readable {
         this.#draft = undefined;
       }
       this.#behind--;
+      if (this.#behind <= RESUME_BEHIND) this.#goOn();
     });
+    if (this.#behind < MOST_BEHIND || this.#patience !== undefined) return;
+    this.#source.pause();
+    this.#heldAt = performance.now();
+    this.#patience = setTimeout(() => {
+      this.#draft = undefined;
+      this.#goOn();
+    }, this.#patienceLeft);
+  }
+
+  #goOn(): void {
+    if (this.#patience === undefined) return;
+    clearTimeout(this.#patience);
+    this.#patience = undefined;
+    this.#patienceLeft = Math.max(0, this.#patienceLeft - (performance.now() - this.#heldAt));
+    if (this.#isWanted) this.#source.resume();
   }
 }
