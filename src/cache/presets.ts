@@ -6,7 +6,7 @@ const bypass = (match: string): CacheRule => ({ match, mode: 'bypass' });
 
 /**
  * Rule sets for tools whose keys are known, so that nobody writes globs. Any folder may stand before the keys. Names of
- * content (hashes) are immutable; what a tool overwrites is revalidated; what it probes the storage with is bypassed.
+ * content (hashes) are immutable; what a tool overwrites is revalidated; what only coordinates is bypassed.
  */
 export const PRESETS = {
   /** Workspaces are overwritten by every build; tools carry their version in the name; logs grow. */
@@ -21,11 +21,15 @@ export const PRESETS = {
   'gitlab-runner': [revalidate('**')],
   /** Keys are written once by convention only, so the storage is asked. */
   'actions-cache': [revalidate('**')],
-  sccache: [bypass('**/.sccache_check'), immutable('**')],
+  /** With its check file served while the line is down, it starts, finds that it cannot write, and goes on reading. */
+  sccache: [revalidate('**/.sccache_check'), immutable('**')],
   'bazel-remote': [immutable('**/cas.v2/**'), immutable('**/cas/**'), revalidate('**')],
   buildkit: [immutable('**/blobs/sha256:*'), revalidate('**')],
-  /** Blob data is named by digest; tags and upload state are not. */
-  'docker-registry': [immutable('**/v2/blobs/*/*/*/data'), bypass('**/_uploads/**'), revalidate('**')],
+  /**
+   * Blob data is named by digest; tags and upload state are not. Uploads are kept, as what was pushed is copied from there
+   * to its name, and so need not be fetched for the first pull.
+   */
+  'docker-registry': [immutable('**/v2/blobs/*/*/*/data'), revalidate('**')],
   gradle: [immutable('**')],
   nx: [immutable('**')],
   turborepo: [immutable('**')],

@@ -22,6 +22,8 @@ export interface Ceph extends CephUser {
   readonly port: number;
   /** A second user, who may touch nothing of the first. */
   readonly second: CephUser;
+  /** What its gateway has logged so far: a line for each request, with method, path, status and bytes sent. */
+  log(): Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -53,7 +55,8 @@ export async function startCeph(): Promise<Ceph> {
       accessKey: words.get(`access_key${suffix}`) ?? '',
       secretKey: words.get(`secret_key${suffix}`) ?? '',
     });
-    return { port, ...user(''), second: user('2'), stop };
+    const log = () => readFile(join(folder, 'log/client.rgw.log'), 'utf8');
+    return { port, ...user(''), second: user('2'), log, stop };
   } catch (error) {
     await stop();
     throw error;
