@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { S3Error } from '../../s3/error.ts';
 import { unquoteEtag } from '../../s3/etag.ts';
-import { TransportFailure } from '../../s3/failure.ts';
+import { AnswerFailure, TransportFailure } from '../../s3/failure.ts';
 import type { Handler, Layer, S3Request, S3Response } from '../../s3/message.ts';
 import { childText, MAX_XML_BYTES, parseXml } from '../../s3/xml.ts';
 import { dropBody, readBody } from '../body.ts';
@@ -14,7 +14,8 @@ const MAX_COMPLETE_BYTES = 4 * MAX_XML_BYTES;
  * A CompleteMultipartUpload whose answer got lost may have been done all the same; a second one is then told that there
  * is no such upload. Where ETags are made as AWS makes them, the object tells: if it is the one that these parts give,
  * the upload was completed, and that is the answer (facts R21). Some services leave the ETag of their answer empty; it
- * is filled in the same way.
+ * is filled in the same way. And some fail with 500 where the upload is gone, for good: a client told 503 would try for
+ * ever.
  */
 export function lostComplete({ etag }: Pick<Dialect, 'etag'>): Layer {
   return (next) => async (received) => {
@@ -23,7 +24,10 @@ export function lostComplete({ etag }: Pick<Dialect, 'etag'>): Layer {
     const request = { ...received, body: document, bodyLength: document.byteLength };
     try {
       return await withEtag(await next(request), document);
-    } catch (error) {
+    } catch (failure) {
+      const error = (await isUploadGone(failure, request, next))
+        ? new S3Error('NoSuchUpload', { cause: failure })
+        : failure;
       const due = mayHaveBeenDone(error) ? etagOfParts(document) : undefined;
       const found = due === undefined ? undefined : await etagOfObject(request, next);
       if (found === undefined || found.etag !== due) throw error;
@@ -45,6 +49,22 @@ async function withEtag(response: S3Response, document: Uint8Array): Promise<S3R
 function mayHaveBeenDone(error: unknown): boolean {
   if (!(error instanceof S3Error)) return false;
   return error.code === 'NoSuchUpload' || (error.cause instanceof TransportFailure && error.cause.phase === 'exchange');
+}
+
+/** Asks after the upload where its Complete failed within the service. */
+async function isUploadGone(failure: unknown, request: S3Request, next: Handler): Promise<boolean> {
+  const cause = failure instanceof S3Error ? failure.cause : undefined;
+  if (!(cause instanceof AnswerFailure) || cause.status !== 500) return false;
+  const query = { uploadId: request.query.get('uploadId'), 'max-parts': '1' };
+  try {
+    const { body } = await next(ask(request, { operation: 'ListParts', query }));
+    dropBody(body);
+    return false;
+  } catch (error) {
+    // Any other refusal does not show that it is gone; the first error is the one to tell.
+    if (error instanceof S3Error) return error.code === 'NoSuchUpload' || error.code === 'NoSuchKey';
+    throw error;
+  }
 }
 
 /** The MD5 over the parts' MD5s, and their number. Undefined when an ETag of a part is no MD5. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import t from 'tap';
 import { S3Error, type S3ErrorCode } from '../../../../src/s3/error.ts';
-import { TransportFailure } from '../../../../src/s3/failure.ts';
+import { AnswerFailure, TransportFailure } from '../../../../src/s3/failure.ts';
 import type { Handler, S3Request, S3Response } from '../../../../src/s3/message.ts';
 import { childText, parseXml } from '../../../../src/s3/xml.ts';
 import type { StandIn } from '../../../../src/upstream/dialect.ts';
@@ -148,6 +148,36 @@ t.test('R21 a Complete whose answer got lost is found to be done, or told as it 
     );
     if (isDone) t.match(await textOf(await handler(complete)), `<ETag>&quot;${etag}&quot;</ETag>`);
     else await t.rejects(handler(complete), failure);
+  }
+});
+
+t.test('R21 a Complete that fails because the upload is gone says so', async (t) => {
+  const failed = (status: number) =>
+    new S3Error('ServiceUnavailable', {
+      cause: new AnswerFailure({ status, code: 'InternalError', date: undefined, retryAfter: '' }),
+    });
+  const body = `<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>"${md5(Buffer.from('x'))}"</ETag></Part></CompleteMultipartUpload>`;
+  const complete = s3Request({ method: 'POST', bucket: 'bucket', key: 'k', query: 'uploadId=upload-1', body });
+  for (const [failure, parts, code] of [
+    // Ceph 16 answers 500 to the Complete of an upload that was aborted, for good (test/interop/systems/score.test.ts).
+    [failed(500), 'NoSuchUpload', 'NoSuchUpload'],
+    [failed(500), 'NoSuchKey', 'NoSuchUpload'],
+    [failed(500), 'NoSuchBucket', 'ServiceUnavailable'],
+    [failed(500), 'AccessDenied', 'ServiceUnavailable'],
+    [failed(500), undefined, 'ServiceUnavailable'],
+    [failed(503), 'NoSuchUpload', 'ServiceUnavailable'],
+  ] as const) {
+    const asked: string[] = [];
+    const handler = lostComplete({ etag: 'aws' })(async ({ operation, query }) => {
+      if (operation === 'CompleteMultipartUpload') throw failure;
+      asked.push(`${operation} ${query.get('uploadId') ?? ''}`.trim());
+      if (operation === 'HeadObject') throw new S3Error('NoSuchKey');
+      if (parts !== undefined) throw new S3Error(parts);
+      return { status: 200, headers: new Map(), body: null };
+    });
+    await t.rejects(handler(complete), { code }, `${failure.cause} and ${parts}`);
+    const isAsked = failure.cause instanceof AnswerFailure && failure.cause.status === 500;
+    t.equal(asked[0], isAsked ? 'ListParts upload-1' : undefined);
   }
 });
 
