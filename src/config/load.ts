@@ -51,7 +51,7 @@ export function parseConfig(text: string, label: string, sources: Sources): Conf
   const parsed = configSchema.safeParse(value);
   if (!parsed.success) issues.push(...parsed.error.issues.flatMap(explain).filter(isNews(issues)));
   issues.push(...crossCheck(value));
-  if (parsed.success) issues.push(...storageFaults(parsed.data));
+  if (parsed.success) issues.push(...storageFaults(parsed.data).filter(isNews(issues)));
   if (issues.length > 0 || !parsed.success) throw new ConfigError([...new Set(issues.map(say))]);
   return parsed.data;
 }

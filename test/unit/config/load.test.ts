@@ -181,3 +181,10 @@ t.test('ZS-R27 reads when to clean up, and tells what it cannot read', async (t)
     'sluice.yaml:3: cleanup.incompleteUploads: must be longer than nothing',
   ]);
 });
+
+t.test('tells once what is wrong with a value that is not there', async (t) => {
+  const account = '{ name: a, provider: azure, account: examplestorage, accountKey: "${AZURE_KEY}" }';
+  t.strictSame(problems(`credentials: [${CREDENTIAL}]\nstorages: [${account}]`), [
+    'sluice.yaml:2: storages[0].accountKey: environment variable AZURE_KEY is not set',
+  ]);
+});
