@@ -14,6 +14,7 @@ ENV NODE_ENV=production
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
+COPY config ./config
 RUN mkdir /data && chown node:node /data
 USER node
 VOLUME /data
