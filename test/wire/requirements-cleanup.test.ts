@@ -199,7 +199,10 @@ t.test(
 t.test('ZS-R27 a vendor that is down is an error of the run, and of nothing else', async (t) => {
   const vendor = await startStandIn('ceph');
   begin(vendor, [{ bucket: 'cicd', key: 'old', age: 30 }]);
-  const gateway = await gatewayOf(t, `${CLEANUP}\nstorages: [${storage(vendor, 'ceph', ', bucket: cicd, retries: 0')}]`);
+  const gateway = await gatewayOf(
+    t,
+    `${CLEANUP}\nstorages: [${storage(vendor, 'ceph', ', bucket: cicd, retries: 0')}]`,
+  );
   await vendor.close();
   t.match(await run(gateway), { state: 'failed', storages: [{ uploads: 0, aborted: 0, errors: 2 }] });
   t.match(gateway.log(), /"storage":"ceph","msg":"clean-up: uploads cannot be listed"/);
