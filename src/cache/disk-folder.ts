@@ -7,6 +7,8 @@ export interface DiskFolder {
   readonly journal: string;
   /** Whether the last one who had it closed it, so that its journal says all. */
   readonly wasClosed: boolean;
+  /** Whether it was made just now, and so has neither files nor a journal. */
+  readonly isNew: boolean;
   /** Where an object's file lies. */
   pathOf(id: string, file: string): string;
   /** The folder of the files whose ids begin with these two digits. */
@@ -37,6 +39,7 @@ export async function openDiskFolder(path: string, onError: (error: unknown) => 
   const repair = () => {
     for (const folder of folders) mkdirSync(folder, { recursive: true, mode: 0o700 });
   };
+  const isNew = mkdirSync(root, { recursive: true, mode: 0o700 }) !== undefined;
   repair();
   for (const folder of folders) checkOwn(folder);
   const lock = join(root, 'lock');
@@ -49,6 +52,7 @@ export async function openDiskFolder(path: string, onError: (error: unknown) => 
   return {
     journal: join(root, 'index'),
     wasClosed,
+    isNew,
     pathOf: (id, file) => join(root, 'o', id.slice(0, 2), `${id}-${file}`),
     shard: (digits) => join(root, 'o', digits),
     temporary: (name) => join(root, 'tmp', name),

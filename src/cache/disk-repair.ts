@@ -19,19 +19,21 @@ export interface RepairOptions {
 /**
  * Compares index and files while the cache is at work: takes in whole files that the index does not know, removes broken
  * ones, and takes out entries without a file.
+ * @returns whether it came to its end
  * @throws Error when the disk fails
  */
-export async function repairIndex(options: RepairOptions): Promise<void> {
+export async function repairIndex(options: RepairOptions): Promise<boolean> {
   const { folder, index, isClosed, onLost } = options;
   for (const digits of SHARDS) {
-    if (isClosed()) return;
+    if (isClosed()) return false;
     for (const file of await readdir(folder.shard(digits))) await look(file, options);
   }
   for (const number of index.numbers()) {
-    if (isClosed()) return;
+    if (isClosed()) return false;
     // What came since the start has been marked then.
     if (!index.isMarked(number)) await onLost(number);
   }
+  return true;
 }
 
 async function look(fileName: string, { folder, index, onFound }: RepairOptions): Promise<void> {

@@ -53,9 +53,7 @@ const TOUCH_MS = 600_000;
  */
 export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStore> {
   const folder = await openDiskFolder(options.path, options.onError);
-  const store = new FileStore(options, folder);
-  await store.load();
-  return store;
+  return new FileStore(options, folder).load();
 }
 
 class FileStore implements DiskStore {
@@ -67,7 +65,7 @@ class FileStore implements DiskStore {
   readonly #checked: CheckedFiles;
   /** Files go one after the other: many at once are slower, and hold up reads. */
   #removals = Promise.resolve();
-  #repair: Promise<void> = Promise.resolve();
+  #repair: Promise<boolean> = Promise.resolve(true);
   #reserved = 0;
   #asideUntil = 0;
   #lookedAt = 0;
@@ -83,22 +81,25 @@ class FileStore implements DiskStore {
   }
 
   /** Reads the index. After anything but a proper close, nothing is served unasked, and the files are gone through. */
-  async load(): Promise<void> {
-    const { journal, wasClosed } = this.#folder;
+  async load(): Promise<this> {
+    const { journal, wasClosed, isNew } = this.#folder;
     const loaded = { isTrusted: wasClosed, now: this.#options.now() };
     const records = await loadJournal(journal, this.#index, loaded);
-    const isWhole = wasClosed && records !== undefined;
-    if (!isWhole || records > this.#index.count * 2 + 1000) void this.#journal.compact();
-    if (!isWhole) {
+    if (!wasClosed || (records ?? 0) > this.#index.count * 2 + 1000) void this.#journal.compact();
+    if (!isNew && !(wasClosed && records !== undefined)) {
       this.#repair = repairIndex({
         folder: this.#folder,
         index: this.#index,
         isClosed: () => this.#isClosed,
         onLost: (number) => this.#remove(number),
         onFound: (entry) => this.#put(entry, 0),
-      }).catch((error: unknown) => this.#fail(error));
+      }).catch((error: unknown) => {
+        this.#fail(error);
+        return false;
+      });
     }
     this.#makeRoom(0);
+    return this;
   }
 
   get isUsable(): boolean {
@@ -132,8 +133,8 @@ class FileStore implements DiskStore {
 
   async open(stored: Stored): Promise<Opened | undefined> {
     const number = this.#numberOf(stored);
-    if (number === undefined) return undefined;
-    const entry = this.#index.entry(number);
+    const entry = number === undefined ? undefined : this.#index.entry(number);
+    if (entry === undefined) return undefined;
     try {
       const file = await openFile(this.#folder.pathOf(entry.id, entry.file));
       try {
@@ -197,10 +198,10 @@ class FileStore implements DiskStore {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    await this.#repair;
+    const isRepaired = await this.#repair;
     await this.#removals;
     await this.#journal.compact();
-    this.#folder.close(this.#journal.isWhole);
+    this.#folder.close(this.#journal.isWhole && isRepaired);
   }
 
   #numberOf(stored: Stored): number | undefined {

@@ -13,7 +13,7 @@ import {
   truncate,
   writeFile,
 } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import t from 'tap';
 import { cached, send } from '../../support/cached.ts';
 import { diskFolder } from '../../support/disk-folder.ts';
@@ -169,6 +169,44 @@ t.test('K24 after a crash all that was kept is asked about once, and sizes are r
   const used = second.cache.usage().disk?.bytes ?? 0;
   t.ok(used >= 3 * LARGE && used < 3 * LARGE + 100_000, `${used} bytes`);
 });
+
+for (const [what, damage] of Object.entries({
+  'closed well, but its journal is gone': async (inside: string) => rm(join(inside, 'index')),
+  'killed, with a file lost, a strange one and a torn one': async (
+    inside: string,
+    [lost = '', torn = '']: string[],
+  ) => {
+    await rm(join(inside, 'closed'));
+    await rm(lost);
+    await truncate(torn, 5000);
+    await writeFile(join(inside, 'o', 'ab', `ab${'0'.repeat(30)}-${'1'.repeat(24)}`), generatedBytes(5000, 1));
+  },
+})) {
+  t.test(`K24 of a cache that was ${what}, index and files agree again`, async (t) => {
+    const disk = { path: diskFolder(t), size, minFree: 0 };
+    const first = await cached(t, { disk });
+    const keys = ['a', 'b', 'c', 'd'];
+    for (const key of keys) {
+      first.vendor.put(key, generatedBytes(LARGE, key.charCodeAt(0)));
+      await send(first.handler, { key });
+    }
+    await first.cache.close();
+    await damage(join(disk.path, 'sluice-cache-v1'), (await filesOf(disk.path)).sort());
+    // Broken off at once, the search for what is there goes on at the next start.
+    await (await cached(t, { disk, vendor: first.vendor })).cache.close();
+    const third = await cached(t, { disk, vendor: first.vendor });
+    const namesOf = (files: string[]) => files.map((file) => basename(file).slice(0, 32)).sort();
+    const idsHere = () => [...third.cache.store.entries()].map(({ id }) => id).sort();
+    while (String(namesOf(await filesOf(disk.path))) !== String(idsHere())) await new Promise(setImmediate);
+    const files = await filesOf(disk.path);
+    t.ok(files.length >= 3);
+    const used = third.cache.usage().disk?.bytes ?? 0;
+    const space = files.length * LARGE;
+    t.ok(used >= space && used < space + files.length * 10_000, `${used} bytes`);
+    for (const key of keys)
+      t.ok((await send(third.handler, { key })).bytes.equals(generatedBytes(LARGE, key.charCodeAt(0))));
+  });
+}
 
 t.test('the least recently used go first, and the size holds', async (t) => {
   const path = diskFolder(t);
