@@ -54,7 +54,7 @@ async function askNow(state: KeyState, call: Call, origin: Origin, shared: Share
   const filling = fillOf(state);
   const stored = store.find(call.id);
   const known = filling === undefined ? stored : markOf(filling.description);
-  const response = await answerOf(origin, known, shared).catch(async (error: unknown) => {
+  const response = await answerOf(origin, known).catch(async (error: unknown) => {
     if (isAbsent(error)) {
       if (stored !== undefined) await store.drop(stored);
       if (call.rule.mode === 'exclusive' && moment.isCurrent()) shared.absent.set(call.id, true);
@@ -67,13 +67,14 @@ async function askNow(state: KeyState, call: Call, origin: Origin, shared: Share
     (response.status === 304 || (found !== undefined && isSameVersion(markOf(found), known)))
   ) {
     dropBody(response.body);
+    recorder.revalidated(call.rule.label, 'unchanged');
     if (filling !== undefined) return { kind: 'fill', fill: filling, isNew: false };
     if (stored !== undefined) {
       if (moment.isCurrent()) store.validated(stored, moment.askedAt);
       return { kind: 'stored', stored };
     }
   }
-  if (known !== undefined) recorder.count('revalidationsChanged');
+  if (known !== undefined) recorder.revalidated(call.rule.label, 'changed');
   if (stored !== undefined) await store.drop(stored);
   const fill = found && beginFill(response, found, { state, call, origin, shared });
   if (fill === undefined) {
@@ -98,9 +99,8 @@ export function fillOf(state: KeyState): Fill | undefined {
   return state.fill?.epoch === state.epoch && !state.fill.fill.isFailed ? state.fill.fill : undefined;
 }
 
-async function answerOf(origin: Origin, known: VersionMark | undefined, { recorder }: Shared): Promise<S3Response> {
+async function answerOf(origin: Origin, known: VersionMark | undefined): Promise<S3Response> {
   if (known === undefined) return origin.get();
-  recorder.count('revalidations');
   const response = await origin.get(known.etag);
   return response.status !== 304 || isNotModified(response.headers, known) ? response : origin.get();
 }

@@ -7,7 +7,7 @@ import { createKeyStates } from './key-state.ts';
 import { type CachePlace, cacheLayer } from './layer.ts';
 import { createMemoryStore } from './memory-store.ts';
 import type { CacheLog, Shared } from './shared.ts';
-import { type CacheStats, createRecorder } from './stats.ts';
+import { type CacheStats, createRecorder, type Tier } from './stats.ts';
 import type { CacheStore, Stored } from './store.ts';
 import { createTieredStore } from './tiered-store.ts';
 import { createUploads } from './uploads.ts';
@@ -66,12 +66,21 @@ export async function openCache(options: CacheOptions): Promise<Cache> {
   const running = new Set<Promise<unknown>>();
   const breakers = new Map<string, Breaker>();
   const uploads = createUploads();
-  const onEvicted = ({ storedAt }: Stored) => recorder.evicted((now() - storedAt) / 1000);
+  const evictedFrom =
+    (tier: Tier) =>
+    ({ storedAt }: Stored) =>
+      recorder.evicted(tier, (now() - storedAt) / 1000);
   let { verify } = options;
   let shares = sharesOf(options);
-  const memory = createMemoryStore({ size: shares.memory, largest: shares.largest, now, onEvicted });
+  const memory = createMemoryStore({
+    size: shares.memory,
+    largest: shares.largest,
+    now,
+    onEvicted: evictedFrom('memory'),
+  });
   const chunks = createChunkPool(shares.chunks);
   const onError = () => recorder.count('diskErrors');
+  const onEvicted = evictedFrom('disk');
   const disk = options.disk && (await openDiskStore({ ...options.disk, chunks, now, log, onEvicted, onError }));
   const store = disk === undefined ? memory : createTieredStore({ memory, disk, small: () => shares.small });
   const shared: Shared = {

@@ -146,6 +146,7 @@ async function askHead(call: Call, state: KeyState, origin: Origin, shared: Shar
   dropBody(response.body);
   const found = describe(response.headers);
   const isSame = found !== undefined && stored !== undefined && isSameVersion(markOf(found), stored);
+  if (stored !== undefined) shared.recorder.revalidated(call.rule.label, isSame ? 'unchanged' : 'changed');
   if (stored !== undefined && !isSame) await store.drop(stored);
   if (stored !== undefined && isSame && isCurrent()) store.validated(stored, askedAt);
   if (found === undefined) return passBy(call);
@@ -217,11 +218,12 @@ function maybeVerify(stored: Stored, call: Call, shared: Shared): void {
         throw error;
       },
     );
-    recorder.count('verified');
     const current = store.find(stored.id);
+    // What was replaced since was read before that.
     if (found === undefined || current === undefined || !isSameVersion(current, stored)) return;
-    if (found !== 'absent' && isSameVersion(markOf(found), stored)) return;
-    recorder.count('verifiedStale');
+    const isRight = found !== 'absent' && isSameVersion(markOf(found), stored);
+    recorder.verified(call.rule.label, isRight ? 'right' : 'stale');
+    if (isRight) return;
     log.warn({ storage: call.name.storage, rule: call.rule.label }, 'an object changed that its rule calls unchanging');
     await store.drop(stored);
   };

@@ -22,20 +22,46 @@ export interface CacheOptions {
 export async function cacheStats(options: CacheOptions, env: Env): Promise<void> {
   const stats = (await call(options, env, 'GET', 'stats')) as StatsAnswer;
   if (options.json === true) return print(JSON.stringify(stats, null, 2));
-  const { usage, rules, counters } = stats;
+  const { usage, rules, counters, evictions } = stats;
   for (const [tier, figures] of Object.entries(usage)) {
     if (figures === undefined) continue;
     print(`${tier}: ${formatBytes(figures.bytes)} of ${formatBytes(figures.size)}, ${figures.count} objects`);
   }
-  for (const { rule, requests, bytes, bytesFetched } of rules) {
+  for (const { rule, requests, bytes, bytesFetched, revalidations, verified } of rules) {
     print(`\n${rule}`);
     for (const [name, count] of Object.entries(requests)) print(`  ${name.padEnd(18)} ${count}`);
-    const saved = Object.entries(bytes).filter(([name]) => name !== 'miss' && name !== 'bypass');
-    print(`  ${'from the cache'.padEnd(18)} ${formatBytes(saved.reduce((sum, [, count]) => sum + count, 0))}`);
-    print(`  ${'fetched'.padEnd(18)} ${formatBytes(bytesFetched)}`);
+    for (const method of ['GET', 'HEAD']) {
+      const own = Object.entries(requests).filter(([name]) => name.startsWith(`${method} `));
+      const share = shareOf(own.map(([name, count]) => [name.slice(method.length + 1), count]));
+      if (share !== undefined) print(`  ${`${method} from here`.padEnd(18)} ${share} of requests`);
+    }
+    const saved = Object.entries(bytes).filter(([name]) => FROM_HERE.has(name));
+    const sum = formatBytes(saved.reduce((total, [, count]) => total + count, 0));
+    const share = shareOf(Object.entries(bytes));
+    print(`  ${'bytes saved'.padEnd(18)} ${sum}${share === undefined ? '' : `, ${share} of bytes`}`);
+    print(`  ${'bytes fetched'.padEnd(18)} ${formatBytes(bytesFetched)}`);
+    print(`  ${'revalidations'.padEnd(18)} ${revalidations.unchanged} unchanged, ${revalidations.changed} changed`);
+    if (verified.right + verified.stale > 0) {
+      print(`  ${'verified'.padEnd(18)} ${verified.right} right, ${verified.stale} stale`);
+    }
+  }
+  for (const [tier, { counts, age }] of Object.entries(evictions)) {
+    const count = counts.reduce((total, each) => total + each, 0);
+    if (count > 0) print(`\nevicted from ${tier}: ${count}, after ${Math.round(age / count)} s on average`);
   }
   print('');
   for (const [name, count] of Object.entries(counters)) if (count > 0) print(`${name.padEnd(20)} ${count}`);
+}
+
+/** Answers for which nothing was fetched. */
+const FROM_HERE: ReadonlySet<string> = new Set(['hit', 'revalidated', 'stale']);
+
+/** The share of what was not fetched; undefined where there is nothing. What is bypassed does not count. */
+function shareOf(counts: readonly (readonly [string, number])[]): string | undefined {
+  const sum = (names: (name: string) => boolean) =>
+    counts.reduce((total, [name, count]) => (names(name) ? total + count : total), 0);
+  const all = sum((name) => name !== 'bypass');
+  return all === 0 ? undefined : `${((100 * sum((name) => FROM_HERE.has(name))) / all).toFixed(1)}%`;
 }
 
 /** Prints what is kept, one object a line: size, when it was last confirmed, bucket and key. @throws Error */
@@ -104,8 +130,11 @@ interface StatsAnswer {
     readonly requests: Readonly<Record<string, number>>;
     readonly bytes: Readonly<Record<string, number>>;
     readonly bytesFetched: number;
+    readonly revalidations: Readonly<Record<'unchanged' | 'changed', number>>;
+    readonly verified: Readonly<Record<'right' | 'stale', number>>;
   }[];
   readonly counters: Readonly<Record<string, number>>;
+  readonly evictions: Readonly<Record<string, { readonly counts: readonly number[]; readonly age: number }>>;
 }
 
 /** One line of a terminal: a bar, and figures. */

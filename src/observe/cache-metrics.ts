@@ -1,4 +1,4 @@
-import { Counter, Gauge, type Registry } from 'prom-client';
+import { Counter, Gauge, type Histogram, type Registry } from 'prom-client';
 
 /** What the metrics want to know of the cache; its own shape fits. */
 export interface CacheFigures {
@@ -11,15 +11,21 @@ export interface CacheFigures {
       readonly requests: Readonly<Record<string, number>>;
       readonly bytes: Readonly<Record<string, number>>;
       readonly bytesFetched: number;
+      readonly revalidations: Readonly<Record<string, number>>;
+      readonly verified: Readonly<Record<string, number>>;
     }[];
     readonly counters: Readonly<Record<string, number>>;
-    readonly evictedAge: number;
+    /** By tier: `counts` by age, as many as `ageBounds` and one; `age` is the sum of all. Seconds. */
+    readonly evictions: Readonly<Record<string, { readonly counts: readonly number[]; readonly age: number }>>;
+    readonly ageBounds: readonly number[];
   };
 }
 
+/** Answers whose bytes did not come from the storage for them. */
+const FROM_CACHE: ReadonlySet<string> = new Set(['hit', 'revalidated', 'stale']);
+
 /**
- * Adds the cache's figures, read when they are asked for. Labels are rules of the configuration, never keys. Bytes saved
- * are `sent` of all results but miss and bypass, less `fetched`.
+ * Adds the cache's figures, read when they are asked for. Labels are rules of the configuration, never keys.
  * @param read undefined while there is no cache
  */
 export function addCacheMetrics(registry: Registry, read: () => CacheFigures | undefined): void {
@@ -52,12 +58,27 @@ export function addCacheMetrics(registry: Registry, read: () => CacheFigures | u
   counter('fetched_bytes_total', 'Bytes of objects fetched from storages.', ['rule'], (add, { stats }) => {
     for (const { rule, bytesFetched } of stats.rules) add({ rule }, bytesFetched);
   });
-  counter('events_total', 'Revalidations, fills, evictions and so on.', ['event'], (add, { stats }) => {
+  counter('saved_bytes_total', 'Bytes of objects sent that were not fetched for it.', ['rule'], (add, { stats }) => {
+    for (const { rule, bytes } of stats.rules) {
+      const saved = Object.entries(bytes).filter(([result]) => FROM_CACHE.has(result));
+      const sum = saved.reduce((total, [, count]) => total + count, 0);
+      add({ rule }, sum);
+    }
+  });
+  counter('revalidations_total', 'Questions whether a version is current.', ['rule', 'answer'], (add, { stats }) => {
+    for (const { rule, revalidations } of stats.rules) {
+      for (const [answer, count] of Object.entries(revalidations)) add({ rule, answer }, count);
+    }
+  });
+  counter('verified_total', 'Hits checked with the storage afterwards.', ['rule', 'found'], (add, { stats }) => {
+    for (const { rule, verified } of stats.rules) {
+      for (const [found, count] of Object.entries(verified)) add({ rule, found }, count);
+    }
+  });
+  counter('events_total', 'Fills, what was kept, damage and so on.', ['event'], (add, { stats }) => {
     for (const [event, count] of Object.entries(stats.counters)) add({ event }, count);
   });
-  counter('evicted_age_seconds_total', 'For how long what was evicted had been here.', [], (add, { stats }) => {
-    add({}, stats.evictedAge);
-  });
+  addEvictions(registry, read);
   const gauge = (name: 'bytes' | 'count' | 'size', help: string) =>
     new Gauge({
       name: `sluice_cache_${name}`,
@@ -74,6 +95,27 @@ export function addCacheMetrics(registry: Registry, read: () => CacheFigures | u
   gauge('bytes', 'Bytes taken.');
   gauge('count', 'Objects held.');
   gauge('size', 'Bytes that may be taken.');
+}
+
+/** prom-client fills its histograms itself, one value after the other; these are counted already. */
+function addEvictions(registry: Registry, read: () => CacheFigures | undefined): void {
+  const name = 'sluice_cache_evicted_age_seconds';
+  const help = 'For how long what was evicted had been here.';
+  const get = async () => {
+    const { evictions = {}, ageBounds = [] } = read()?.stats ?? {};
+    const values = Object.entries(evictions).flatMap(([tier, { counts, age }]) => {
+      let below = 0;
+      const buckets = counts.map((count, index) => {
+        below += count;
+        return { metricName: `${name}_bucket`, labels: { tier, le: ageBounds[index] ?? '+Inf' }, value: below };
+      });
+      const sum = { metricName: `${name}_sum`, labels: { tier }, value: age };
+      return [...buckets, sum, { metricName: `${name}_count`, labels: { tier }, value: below }];
+    });
+    return { name, help, type: 'histogram', aggregator: 'sum', values };
+  };
+  // A registry asks its metrics for no more than this.
+  registry.registerMetric({ name, get, reset: () => undefined } as unknown as Histogram);
 }
 
 type Add = (labels: Readonly<Record<string, string>>, value: number) => void;

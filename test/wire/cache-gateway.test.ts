@@ -125,7 +125,10 @@ t.test('the API and the command list, warm and purge', async (t) => {
   const list = await run('ls', 'cached/ws');
   t.match(list, /1.9 MiB {2}\S+ {2}cached\/ws\/a b\n/);
   t.equal(list.trim().split('\n').length, 3);
-  t.match(await run('stats'), /disk: 5.7 MiB of 1.0 GiB, 3 objects[\s\S]*mine:\*\*[\s\S]*GET miss +3/);
+  t.match(
+    await run('stats'),
+    /disk: 5.7 MiB of 1.0 GiB, 3 objects[\s\S]*mine:\*\*[\s\S]*GET miss +3[\s\S]*GET from here +25.0%/,
+  );
   t.match(await run('purge', 'cached/ws'), /3 objects purged/);
   const begun = performance.now();
   t.match(await run('warm', 'cached/ws/', '--rate', '20MiB'), /3 objects, 5.7 MiB/);
@@ -142,6 +145,12 @@ t.test('the API and the command list, warm and purge', async (t) => {
   const text = await metrics.text();
   t.match(text, /sluice_cache_requests_total\{rule="mine:\*\*",method="GET",result="revalidated"\} 1/);
   t.match(text, /sluice_cache_size\{tier="disk"\} 1073741824/);
+  t.match(text, /sluice_cache_saved_bytes_total\{rule="mine:\*\*"\} 2000000/);
+  t.match(text, /sluice_cache_revalidations_total\{rule="mine:\*\*",answer="unchanged"\} 1/);
+  t.match(text, /sluice_cache_verified_total\{rule="mine:\*\*",found="stale"\} 0/);
+  t.match(text, /# TYPE sluice_cache_evicted_age_seconds histogram/);
+  t.match(text, /sluice_cache_evicted_age_seconds_bucket\{tier="disk",le="3600"\} 0/);
+  t.match(text, /sluice_cache_evicted_age_seconds_bucket\{tier="disk",le="\+Inf"\} 0/);
 });
 
 t.test(
