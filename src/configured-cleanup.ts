@@ -31,6 +31,8 @@ function tidyStorage({ config: storage, connection }: Storage, config: Config): 
     address,
     handler,
     clock,
+    // An account is read whole for each page.
+    pageSize: connection.kind === 'account' ? 1000 : 100,
     isPartial: hasOthers && isShared,
     places: async (signal) => {
       if (!hasOthers || isShared) return named;

@@ -9,6 +9,8 @@ export interface TidyStorage {
   readonly handler: Handler;
   /** The clock by which it says when something began. */
   readonly clock: () => Date;
+  /** Uploads to ask for at once. A page is parsed in one go, and nobody else is served meanwhile. */
+  readonly pageSize: number;
   /** There are buckets that may be somebody else's, as nothing names them; they are left alone. */
   readonly isPartial: boolean;
   /** Asked once a run; what is listed belongs to this gateway, and nothing else does. */

@@ -56,6 +56,7 @@ async function readPage(
     uploads: '',
     prefix: prefix === '' ? undefined : prefix,
     'encoding-type': 'url',
+    'max-uploads': String(storage.pageSize),
     'key-marker': marker?.key,
     'upload-id-marker': marker?.uploadId,
   };

@@ -56,6 +56,7 @@ export function tidy(
     address: 'http://kept.example',
     handler: keeper.handler,
     clock: () => new Date('2026-11-20T03:00:00Z'),
+    pageSize: PAGE,
     isPartial: false,
     places: async () =>
       places.map(([bucket, prefix]) => ({
@@ -96,8 +97,9 @@ function answer(request: S3Request, { uploads, objects, buckets }: UploadKeeper)
       const prefix = query.get('prefix') ?? '';
       const found = uploads.filter((each) => each.bucket === bucket && each.key.startsWith(prefix));
       const from = after(found, query.get('key-marker'), query.get('upload-id-marker'));
-      const page = found.slice(from, from + PAGE);
-      const isTruncated = from + PAGE < found.length;
+      const limit = Math.min(PAGE, Number(query.get('max-uploads')));
+      const page = found.slice(from, from + limit);
+      const isTruncated = from + limit < found.length;
       const items = page.map(
         (each): XmlNode => [
           'Upload',
