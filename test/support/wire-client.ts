@@ -69,6 +69,8 @@ export interface WireClient {
   ask(method: string, bucket: string, key?: string, asking?: Asking): Promise<WireAnswer>;
   /** The head of an answer whose body is left to the caller, and what aborts it. */
   open(method: string, bucket: string, key: string, asking?: Asking): Promise<IncomingMessage>;
+  /** The same of what was signed before, or elsewhere, and has no body. */
+  openAt(request: WireRequest): Promise<IncomingMessage>;
   /** What `ask` would put on the wire. */
   sign(method: string, bucket: string, key?: string, asking?: Asking): WireRequest & { readonly body: Buffer };
   /** A signed URL's path and query. @param expires seconds from now */
@@ -137,17 +139,22 @@ export function wireClient(t: Pick<Test, 'teardown'>, account: WireAccount): Wir
     return { status: incoming.statusCode ?? 0, headers: incoming.headers, body, text, code, continued };
   };
 
+  const open = async (request: WireRequest, body: Buffer): Promise<IncomingMessage> => {
+    const outgoing = start(request);
+    outgoing.end(body);
+    const [incoming] = (await once(outgoing, 'response')) as [IncomingMessage];
+    return incoming;
+  };
+
   return {
     sign,
     send,
     ask: (method, bucket, objectKey, asking = {}) => send(sign(method, bucket, objectKey, asking), asking.expects),
-    open: async (method, bucket, objectKey, asking) => {
+    open: (method, bucket, objectKey, asking) => {
       const request = sign(method, bucket, objectKey, asking);
-      const outgoing = start(request);
-      outgoing.end(request.body);
-      const [incoming] = (await once(outgoing, 'response')) as [IncomingMessage];
-      return incoming;
+      return open(request, request.body);
     },
+    openAt: (request) => open(request, EMPTY),
     presign: (method, bucket, objectKey, options = {}) => {
       const { query, headers = {}, expires = 600 } = options;
       const target = pathOf(bucket, objectKey) + (query === undefined ? '' : `?${query}`);

@@ -19,6 +19,10 @@ export interface Backend {
   readonly version: string;
   /** Whether the ETag of an object made of parts is the MD5 of their MD5s. */
   readonly hasAwsETags: boolean;
+  /** Whether it can tell a second Complete of an upload what the first one came to. */
+  readonly completesAgain: boolean;
+  /** What a write to an existing key comes to that was to be its first. */
+  readonly overwriting: 'PreconditionFailed' | 'NotImplemented';
   /** Whether it takes long for many small objects. */
   readonly isSlow: boolean;
 }
@@ -49,6 +53,8 @@ const SOURCES: readonly BackendSource[] = [
         apart: storage('apart'),
         version,
         hasAwsETags: true,
+        completesAgain: true,
+        overwriting: 'PreconditionFailed',
         isSlow: false,
       };
     },
@@ -67,6 +73,8 @@ const SOURCES: readonly BackendSource[] = [
         apart: storage,
         version: `radosgw ${await versionOf('radosgw')}`,
         hasAwsETags: true,
+        completesAgain: true,
+        overwriting: 'PreconditionFailed',
         isSlow: false,
       };
     },
@@ -85,6 +93,8 @@ const SOURCES: readonly BackendSource[] = [
         apart: storage,
         version: `azurite ${await packageVersion('azurite')}`,
         hasAwsETags: true,
+        completesAgain: true,
+        overwriting: 'PreconditionFailed',
         isSlow: true,
       };
     },
@@ -105,7 +115,16 @@ async function standIn(t: Test, name: 'oss' | 'other', changes: Partial<Strictne
   const keys = `accessKey: ${STAND_IN_KEY.accessKey}, secretKey: ${STAND_IN_KEY.secretKey}`;
   const fields = `provider: ${name}, endpoint: "${vendor.endpoint}", region: ${vendor.row.region}, protocol: http, etag: md5`;
   const storage = `${fields}, ${keys}`;
-  return { name, storage, apart: storage, version: 'stand-in', hasAwsETags: false, isSlow: false };
+  return {
+    name,
+    storage,
+    apart: storage,
+    version: 'stand-in',
+    hasAwsETags: false,
+    completesAgain: false,
+    overwriting: name === 'oss' ? 'PreconditionFailed' : 'NotImplemented',
+    isSlow: false,
+  };
 }
 
 /** Makes buckets on a backend through a gateway of their own. */

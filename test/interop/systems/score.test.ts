@@ -13,32 +13,39 @@ const PUBLIC_HOST = 's3.public.test';
 const NUMBERS = Array.from({ length: 10 }, (_, index) => index);
 
 onEachBackend(async (t, backend) => {
-  await makeBuckets(t, backend, ['score-data', ...NUMBERS.map((number) => `score-data-${number}`)]);
+  await makeBuckets(t, backend, ['score-data', 'score-state', ...NUMBERS.map((number) => `score-data-${number}`)]);
 
   t.test(
     'S3_SIGV4ENABLED=true: one bucket, its parts as large as Score makes them',
     { timeout: 300_000 },
     async (t) => {
-      await replayScore(t, { ...(await setting(t, config(backend, ['score.data'], 'one/'))), parts: PARTS });
+      await replayScore(t, { ...(await setting(t, config(backend, ['score.data'], 'one/'), backend)), parts: PARTS });
     },
   );
 
   t.test('S3_SIGV4ENABLED=false', { timeout: 300_000 }, async (t) => {
     const yaml = config(backend, ['score.data'], 'two/');
-    await replayScore(t, await setting(t, yaml, 'v2'));
+    await replayScore(t, await setting(t, yaml, backend, 'v2'));
+  });
+
+  t.test('objects in one bucket, meta and state in another', { timeout: 300_000 }, async (t) => {
+    const played = await setting(t, config(backend, ['score.data', 'score.state'], 'five/'), backend);
+    await replayScore(t, { ...played, stateOf: () => 'score.state' });
+    const { text } = await played.client.ask('GET', 'score.data', undefined, { query: 'prefix=upload' });
+    t.notMatch(text, '<Contents>', 'no state among the objects');
   });
 
   t.test('Score pools by itself: ten buckets with dots become legal ones', { timeout: 300_000 }, async (t) => {
     const names = ['score.data', ...NUMBERS.map((number) => `score.data.${number}`)];
-    const played = await setting(t, config(backend, names, 'three/'));
+    const played = await setting(t, config(backend, names, 'three/'), backend);
     const bucketOf = (id: string) => `score.data.${Number.parseInt(id.slice(0, 2), 16) % 10}`;
     t.equal(bucketOf(ID), 'score.data.6');
-    await replayScore(t, { ...played, bucketOf });
+    await replayScore(t, { ...played, bucketOf, stateOf: bucketOf });
   });
 
   t.test('Sluice pools for Score, and what is in the base bucket stays visible', { timeout: 300_000 }, async (t) => {
     const pool = '{ size: 10, key: 2, bucket: "score-data-{n}" }';
-    const played = await setting(t, config(backend, ['score.data'], 'four/', `, pool: ${pool}`));
+    const played = await setting(t, config(backend, ['score.data'], 'four/', `, pool: ${pool}`), backend);
     await replayScore(t, played);
     const whole = wireClient(t, { port: played.port });
     const found = await whole.ask('HEAD', 'score-data-6', `four/data/${ID}`);
@@ -52,6 +59,7 @@ onEachBackend(async (t, backend) => {
 async function setting(
   t: Test,
   yaml: string,
+  { completesAgain }: Backend,
   signing: 'v4' | 'v2' = 'v4',
 ): Promise<ScoreSetting & { readonly port: number }> {
   const { port } = await testGateway(t, yaml);
@@ -59,8 +67,10 @@ async function setting(
     port,
     client: wireClient(t, { port, signing }),
     signing,
-    state: 'score.data',
+    objects: 'score.data',
     bucketOf: () => 'score.data',
+    stateOf: () => 'score.data',
+    completesAgain,
     signedHost: SIGNED_HOST,
     publicHost: PUBLIC_HOST,
     parts: SHORT,

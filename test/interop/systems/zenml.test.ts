@@ -9,21 +9,37 @@ const SHORT = [6 * MiB, 6 * MiB, 1 * MiB];
 const HOST = 's3.office.test';
 
 onEachBackend(async (t, backend) => {
-  const { hasAwsETags } = backend;
+  const { hasAwsETags, overwriting } = backend;
   await makeBuckets(t, backend, ['zenml-bkt', 'odd-one']);
 
   t.test('signature_version s3, virtual-hosted: as OSS made people set it', { timeout: 300_000 }, async (t) => {
     const { port } = await testGateway(t, config(backend));
     const client = wireClient(t, { port, host: HOST, addressing: 'virtual', signing: 'v2' });
     const keys = backend.isSlow ? 40 : 2500;
-    await replayZenml(t, { client, bucket: 'zenml-bkt', hasAwsETags, parts: SHORT, keys, oddBucket: undefined });
+    await replayZenml(t, {
+      client,
+      bucket: 'zenml-bkt',
+      hasAwsETags,
+      overwriting,
+      parts: SHORT,
+      keys,
+      oddBucket: undefined,
+    });
   });
 
   t.test('V4, path style, over HTTP', { timeout: 300_000 }, async (t) => {
     const { port } = await testGateway(t, config(backend, 'prefix: team/, '));
     const client = wireClient(t, { port });
     const parts = backend.isSlow ? SHORT : FULL;
-    await replayZenml(t, { client, bucket: 'zenml-bkt', hasAwsETags, parts, keys: 20, oddBucket: 'My_Bkt.x' });
+    await replayZenml(t, {
+      client,
+      bucket: 'zenml-bkt',
+      hasAwsETags,
+      overwriting,
+      parts,
+      keys: 20,
+      oddBucket: 'My_Bkt.x',
+    });
   });
 
   t.test('V4 over HTTPS: the checksum in a trailer, no Content-Length', { timeout: 300_000 }, async (t) => {
@@ -31,7 +47,15 @@ onEachBackend(async (t, backend) => {
     const tls = `tls: { cert: ${JSON.stringify(certFile)}, key: ${JSON.stringify(keyFile)} }`;
     const { port } = await testGateway(t, `${tls}\n${config(backend, 'prefix: other/, ')}`);
     const client = wireClient(t, { port, host: HOST, ca: cert, signing: 'v4-trailer' });
-    await replayZenml(t, { client, bucket: 'zenml-bkt', hasAwsETags, parts: SHORT, keys: 20, oddBucket: 'My_Bkt.x' });
+    await replayZenml(t, {
+      client,
+      bucket: 'zenml-bkt',
+      hasAwsETags,
+      overwriting,
+      parts: SHORT,
+      keys: 20,
+      oddBucket: 'My_Bkt.x',
+    });
   });
 });
 
