@@ -43,4 +43,16 @@ export const PRESETS = {
     revalidate('**'),
   ],
   nix: [immutable('**/nar/**'), revalidate('**')],
+  /**
+   * Code is named by its hash, what a step gives by the run's own id. Whether anything else exists must be the truth: ZenML
+   * takes what is there for its own, and appends to logs.
+   */
+  zenml: [
+    bypass('**/logs/**'),
+    immutable('**/code_uploads/*.tar.gz'),
+    revalidate('**/????????-????-????-????-????????????/????????/**'),
+    { match: '**', mode: 'revalidate', staleIfError: 0 },
+  ],
+  /** Objects never change once they are complete; all else is how Score keeps count, or finds out whether the storage is there. */
+  score: [bypass('**/*.meta'), bypass('**/data/heliograph'), immutable('**/data/*'), bypass('**')],
 } as const satisfies Readonly<Record<string, readonly CacheRule[]>>;

@@ -45,7 +45,7 @@ for (const [id, rules, mode, keys] of [
     'ZMS-C6 what Score counts by is never kept',
     score,
     'bypass',
-    [`upload/${UUID}_x/.meta`, `upload/${UUID}_x/part-00000001|{"md5":"0"}`, `data/${UUID}.meta`],
+    ['data/heliograph', `upload/${UUID}_x/.meta`, `upload/${UUID}_x/part-00000001|{"md5":"0"}`, `data/${UUID}.meta`],
   ],
 ] as const) {
   t.test(id, async (t) => {

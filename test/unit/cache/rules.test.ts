@@ -56,7 +56,20 @@ t.test('C5 presets know what is overwritten among what is named by its content',
     ['nix', 'nar/ab.nar.xz', 'immutable'],
     ['nix', 'ab.narinfo', 'revalidate'],
     ['nix', 'nix-cache-info', 'revalidate'],
+    ['zenml', 'p/code_uploads/3f2a.tar.gz', 'immutable'],
+    ['zenml', 'p/step/logs/1.log', 'bypass'],
+    ['zenml', 'p/step/output/56f3cb04-38b4-574c-bffb-af1426113194/0a1b2c3d/data.json', 'revalidate'],
+    ['score', 'data/56f3cb04-38b4-574c-bffb-af1426113194', 'immutable'],
+    ['score', 'data/56f3cb04-38b4-574c-bffb-af1426113194.meta', 'bypass'],
+    ['score', 'upload/x/part-00000001', 'bypass'],
   ];
   for (const [preset, key, mode] of cases) t.equal(modeOf(preset, key), mode, `${preset}: ${key}`);
+  t.end();
+});
+
+t.test('ZenML is never told what was there before the line went down, but for what no other run writes', (t) => {
+  const rules = compileRules('zenml', PRESETS.zenml);
+  t.equal(rules('p/step').staleIfError, 0);
+  t.not(rules('p/step/output/56f3cb04-38b4-574c-bffb-af1426113194/0a1b2c3d/data.json').staleIfError, 0);
   t.end();
 });
