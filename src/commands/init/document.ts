@@ -8,10 +8,10 @@ export function normalise(answers: Answers): Answers {
   const url = /^(https?):\/\/(.+?)\/?$/i.exec(answers.endpoint ?? '');
   const protocol = answers.protocol ?? url?.[1]?.toLowerCase();
   const prefix = answers.prefix?.trim().replace(/^\/+/, '');
-  const isDefault = answers.default === undefined ? undefined : SHORT[answers.default.toLowerCase()];
+  const decision = SHORT[answers.default?.toLowerCase() ?? ''];
   return {
     ...answers,
-    ...(isDefault !== undefined && { default: isDefault }),
+    ...(decision !== undefined && { default: decision }),
     ...(url?.[2] !== undefined && { endpoint: url[2] }),
     ...(protocol !== undefined && { protocol }),
     ...(prefix !== undefined && { prefix: prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/` }),

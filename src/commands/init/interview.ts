@@ -10,7 +10,10 @@ export async function interview(given: Answers, prompter: Prompter, surroundings
   let answers = given;
   const put = async (name: OptionName, question: string, fallback: string | undefined): Promise<void> => {
     const typed = (await prompter.ask(question, { isSecret: 'isSecret' in OPTIONS[name] })).trim();
-    answers = normalise({ ...answers, [name]: typed === '' ? fallback : typed });
+    // The scheme of a URL that was wrong goes with it.
+    const kept =
+      name === 'endpoint' && given.endpoint === undefined ? { ...answers, protocol: given.protocol } : answers;
+    answers = normalise({ ...kept, [name]: typed === '' ? fallback : typed });
   };
   while (!PROVIDERS.includes(answers.provider ?? '')) {
     if (answers.provider !== undefined) prompter.tell(`  ${answers.provider} is none of them`);

@@ -187,6 +187,7 @@ t.test('asks for what was not said, again for what was wrong, and for a region o
   t.match(told, [
     /alibaba is none/,
     /is needed/,
+    /must be host/,
     /does not tell the region/,
     /does not tell/,
     /bucket name/,
