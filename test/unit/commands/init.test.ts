@@ -155,7 +155,7 @@ t.test('every provider has its questions, each an option, and an endpoint to sho
 t.test('asks for what was not said, again for what was wrong, and for a region only where it must', async (t) => {
   const { prompter, asked, told, secrets } = answering({
     Provider: ['alibaba', 'aws'],
-    Endpoint: ['', 'https://s3-accelerate.amazonaws.com'],
+    Endpoint: ['', 'http://s3.amazonaws.com/bucket', 'https://s3-accelerate.amazonaws.com'],
     Region: ['', 'eu-west-1'],
     'Access key,': [],
     'Access key for clients': ['CLIENTKEY'],
