@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CreateBucketCommand, GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import t from 'tap';
@@ -59,6 +59,14 @@ cache:
       }
       if (through !== undefined) hits++;
     }
+    // Once all files were looked at, the account is theirs.
+    await gateway.until(/Admin page: \S+/);
+    const admin = /Admin page: (\S+)/.exec(gateway.stdout())?.[1] ?? '';
+    const headers = { authorization: 'Bearer token-of-this-test' };
+    const counted = async (): Promise<string> => (await fetch(`${admin}/api/cache/stats`, { headers })).text();
+    while (!(await counted()).includes(`"count":${filesIn(join(folder, 'cache'))},"size":60000000`)) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
     let isOver = false;
     const load = Array.from({ length: 4 }, async () => {
       while (!isOver) {
@@ -77,3 +85,8 @@ cache:
   }
   t.ok(hits > 0);
 });
+
+function filesIn(cache: string): number {
+  const entries = readdirSync(join(cache, 'sluice-cache-v1', 'o'), { recursive: true, withFileTypes: true });
+  return entries.filter((entry) => entry.isFile()).length;
+}
