@@ -10,17 +10,21 @@ export interface Breaker {
   /** Whether now is the time to ask; true once a second at most. */
   mayProbe(): boolean;
   succeeded(): void;
-  failed(error: unknown): void;
+  /** @param isSilent the storage said nothing at all in the time that it has, to this request and to any other */
+  failed(error: unknown, isSilent?: boolean): void;
+  /** Answers so far: while it does not grow, the storage is silent. */
+  readonly answers: number;
 }
 
 const PROBE_MS = 1000;
-/** After a connection was refused nothing more need be tried; anything else may be one object's trouble. */
+/** After a connection was refused, or met with silence, nothing more need be tried; anything else may be one object's trouble. */
 const FAILURES = 3;
 
 /** @param now milliseconds */
 export function createBreaker(now: () => number): Breaker {
   let failures = 0;
   let probedAt = 0;
+  let answers = 0;
   return {
     get isOpen() {
       return failures >= FAILURES;
@@ -30,12 +34,16 @@ export function createBreaker(now: () => number): Breaker {
       probedAt = now();
       return true;
     },
+    get answers() {
+      return answers;
+    },
     succeeded: () => {
+      answers++;
       failures = 0;
     },
-    failed: (error) => {
+    failed: (error, isSilent = false) => {
       const wasOpen = failures >= FAILURES;
-      failures += isRefused(error) ? FAILURES : 1;
+      failures += isSilent || isRefused(error) ? FAILURES : 1;
       if (!wasOpen && failures >= FAILURES) probedAt = now();
     },
   };

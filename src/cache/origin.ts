@@ -31,6 +31,7 @@ const FIRST_BYTE_MS = 5_000;
 export function createOrigin({ next, request, breaker, signal }: OriginOptions): Origin {
   const send = async (method: 'GET' | 'HEAD', fields: Readonly<Record<string, string | undefined>>) => {
     const patience = new AbortController();
+    const { answers } = breaker;
     const timer = setTimeout(() => patience.abort(new S3Error('ServiceUnavailable')), FIRST_BYTE_MS);
     try {
       const response = await next({
@@ -58,7 +59,7 @@ export function createOrigin({ next, request, breaker, signal }: OriginOptions):
         breaker.succeeded();
         return { status: 304, headers: error.headers ?? new Map<string, string>(), body: null };
       }
-      if (isLineDown(error)) breaker.failed(error);
+      if (isLineDown(error)) breaker.failed(error, patience.signal.aborted && breaker.answers === answers);
       else if (error instanceof S3Error) breaker.succeeded();
       throw error;
     } finally {

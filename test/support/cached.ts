@@ -33,6 +33,8 @@ export interface CachedOptions {
   readonly vendor?: CacheVendor;
   readonly verify?: number;
   readonly random?: () => number;
+  /** The clock stands, but for what the test puts it ahead. */
+  readonly isStill?: boolean;
 }
 
 /** A cache around a vendor in memory. */
@@ -42,11 +44,12 @@ export async function cached(
 ): Promise<Cached> {
   const vendor = options.vendor ?? cacheVendor();
   const clock = { ahead: 0 };
+  const begun = Date.now();
   const cache = await openCache({
     memory: options.memory ?? 64 * 2 ** 20,
     disk: options.disk,
     verify: options.verify ?? 0,
-    now: () => new Date(Date.now() + clock.ahead),
+    now: () => new Date((options.isStill === true ? begun : Date.now()) + clock.ahead),
     log: { warn: () => undefined, info: () => undefined },
     ...(options.random && { random: options.random }),
   });

@@ -1,3 +1,4 @@
+import { Agent, request } from 'node:http';
 import { CreateBucketCommand, GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import t, { type Test } from 'tap';
 import { s3Client } from '../support/clients.ts';
@@ -14,7 +15,7 @@ storages: [{ name: local, provider: filesystem, path: "${folder}/store", default
   const proxy = await startFaultProxy(Number(vendor.url.split(':').at(-1)), line, 5);
   const gateway = await startTestGateway(`${CREDENTIALS}
 storages: [{ name: vendor, provider: other, protocol: http, endpoint: "127.0.0.1:${proxy.port}", accessKey: ${ACCESS_KEY}, secretKey: ${SECRET_KEY}, region: us-east-1 }]
-buckets: [{ name: cached, storage: vendor, bucket: vendor-bucket, cache: gitlab-runner }]
+buckets: [{ name: cached, storage: vendor, bucket: vendor-bucket, anonymous: read, cache: gitlab-runner }]
 cache: { disk: { path: "${folder}/cache", size: 4GiB, minFree: 0 }, verify: 0 }`);
   test.teardown(async () => {
     await gateway.close();
@@ -70,25 +71,48 @@ t.test(
     t.equal(stale?.toString(), 'bytes');
     t.equal(miss, undefined);
     t.ok(waited < 6_500, `${Math.round(waited)} ms`);
+    const again = performance.now();
+    t.equal((await get(client, 'key'))?.toString(), 'bytes');
+    t.equal(await get(client, 'other'), undefined);
+    t.ok(performance.now() - again < 2_500, 'nobody waits for it a second time');
   },
 );
 
-t.test('the vendor is gone: a known object is served stale at once', async (t) => {
+t.test('the vendor is gone: a known object is served stale within 10 ms, a miss refused as fast', async (t) => {
   const { direct, client, proxy, gateway } = await start(t, {});
   await direct.send(new PutObjectCommand({ Bucket: 'vendor-bucket', Key: 'key', Body: generatedBytes(2_000_000, 1) }));
   await get(client, 'key');
   await proxy.close();
-  await get(client, 'key');
-  const reads: number[] = [];
-  for (let round = 0; round < 5; round++) {
-    const begun = performance.now();
-    t.equal((await get(client, 'key'))?.length, 2_000_000);
-    reads.push(performance.now() - begun);
+  t.equal((await get(client, 'key'))?.length, 2_000_000);
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  t.teardown(() => agent.destroy());
+  for (const [key, status] of [
+    ['key', 200],
+    ['other', 503],
+  ] as const) {
+    const first: number[] = [];
+    for (let round = 0; round < 30; round++) first.push(await firstByte(`${gateway.url}/cached/${key}`, status, agent));
+    // What else runs on the machine makes some slower; what the gateway waits for would make all of them so.
+    const fastest = Math.min(...first);
+    t.ok(fastest < 10, `${key}: ${fastest.toFixed(1)} ms to the first byte`);
   }
-  const fastest = Math.min(...reads);
-  t.ok(
-    fastest < 500,
-    `${Math.round(fastest)} ms for all of it, with the SDK, on a machine that does other things as well`,
-  );
   t.match(gateway.log(), /"cache":"stale"/);
 });
+
+/** Milliseconds to the first byte of an answer that must have this status. */
+function firstByte(url: string, status: number, agent: Agent): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const begun = performance.now();
+    const message = request(url, { agent }, (response) => {
+      let first: number | undefined;
+      response.on('data', () => {
+        first ??= performance.now() - begun;
+      });
+      response.once('end', () => {
+        if (response.statusCode === status && first !== undefined) resolve(first);
+        else reject(new Error(`${url}: ${response.statusCode}`));
+      });
+    });
+    message.once('error', reject).end();
+  });
+}

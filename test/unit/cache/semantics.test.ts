@@ -296,6 +296,45 @@ t.test('the line is down: known objects are served stale, misses fail at once, r
   t.equal((await send(handler, { key: 'key' })).result, 'revalidated');
 });
 
+t.test(
+  'recovery makes no stampede: one question a second while the line is down, one an object when it is back',
+  async (t) => {
+    const { vendor, handler, cache, clock } = await cached(t, { isStill: true });
+    const keys = ['one', 'two', 'three'];
+    for (const key of keys) vendor.put(key, `of ${key}`);
+    for (const key of keys) await send(handler, { key });
+    await cache.idle();
+    let inFlight = 0;
+    let most = 0;
+    const watched = (gone: boolean) => ({
+      before: async () => {
+        inFlight++;
+        most = Math.max(most, inFlight);
+        await new Promise(setImmediate);
+        inFlight--;
+        if (gone) throw down();
+      },
+    });
+    const crowd = async () => {
+      const asked = vendor.seen.length;
+      const reads = Array.from({ length: 300 }, (_, index) => send(handler, { key: keys[index % 3] }));
+      const results = new Set((await Promise.all(reads)).map(({ result }) => result));
+      await cache.idle();
+      return { results: [...results], asked: vendor.seen.length - asked };
+    };
+    vendor.interfere = () => watched(true);
+    t.strictSame(await crowd(), { results: ['stale'], asked: 3 }, 'the first ones find out');
+    t.strictSame(await crowd(), { results: ['stale'], asked: 0 });
+    clock.ahead += 1_100;
+    t.strictSame(await crowd(), { results: ['stale'], asked: 1 });
+    vendor.interfere = () => watched(false);
+    clock.ahead += 1_100;
+    t.strictSame(await crowd(), { results: ['stale'], asked: 1 }, 'the question that finds it back');
+    t.strictSame(await crowd(), { results: ['revalidated'], asked: 3 });
+    t.equal(most, 3, 'at a time');
+  },
+);
+
 t.test('stale answers end when the rule says, and 403 is no outage', async (t) => {
   const { vendor, handler, cache, clock } = await cached(t, {
     rules: [{ match: '**', mode: 'revalidate', staleIfError: 60_000 }],
