@@ -14,14 +14,14 @@ export interface Certificate {
 }
 
 /**
- * Makes a key and a certificate for one name, signed by itself, in a folder; needs the program `openssl`.
+ * Makes a key and a certificate for one name and those below it, signed by itself, in a folder; needs the program `openssl`.
  * @param days until it expires; a negative number for one that has
  */
 export async function selfSigned(folder: string, name: string, days = 2): Promise<Certificate> {
   const keyFile = join(folder, 'key.pem');
   const certFile = join(folder, 'cert.pem');
   const request = join(folder, 'request.pem');
-  const subject = ['-subj', `/CN=${name}`, '-addext', `subjectAltName=DNS:${name}`];
+  const subject = ['-subj', `/CN=${name}`, '-addext', `subjectAltName=DNS:${name},DNS:*.${name}`];
   const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
   await run('openssl', ['req', '-new', ...curve, ...subject, '-keyout', keyFile, '-out', request]);
   const validity = ['-days', String(days), '-copy_extensions', 'copy'];

@@ -1,6 +1,6 @@
 import type { Test } from 'tap';
 import { selfSigned } from '../../support/self-signed.ts';
-import { wireClient } from '../../support/wire-client.ts';
+import { type WireAccount, wireClient } from '../../support/wire-client.ts';
 import { type Backend, makeBuckets, onEachBackend, testGateway } from './backends.ts';
 import { replayZadig } from './zadig-replay.ts';
 
@@ -17,32 +17,36 @@ onEachBackend(async (t, backend) => {
     const client = wireClient(t, { port: gateway.port, region: REGION });
     const workspace = (backend.isSlow ? 20 : 200) * MiB;
     await replayZadig(t, { client, bucket: 'zadig-bkt', workspace, retained });
-    await refusals(t, gateway.port);
+    await refusals(t, { port: gateway.port });
   });
 
   t.test('virtual-hosted: the bucket under another name, with a prefix', { timeout: 300_000 }, async (t) => {
     const gateway = await testGateway(t, aliasConfig(backend));
-    const client = wireClient(t, { port: gateway.port, host: 's3.office.test', addressing: 'virtual', region: REGION });
-    await replayZadig(t, { client, bucket: 'zadig-bkt', workspace: 9 * MiB, retained: 20 });
+    const office = { port: gateway.port, host: 's3.office.test', addressing: 'virtual', region: REGION } as const;
+    await replayZadig(t, { client: wireClient(t, office), bucket: 'zadig-bkt', workspace: 9 * MiB, retained: 20 });
+    await refusals(t, office);
     const direct = wireClient(t, { port: gateway.port });
     const { text } = await direct.ask('GET', 'ci-artifacts', undefined, { query: 'prefix=office/zadig/proj' });
     t.match(text, '<Key>office/zadig/proj/service/svc/svc-7.tar.gz</Key>', 'Z10 the copy lies under the prefix');
   });
 
-  t.test('over HTTPS', { timeout: 120_000 }, async (t) => {
-    const { cert, certFile, keyFile } = await selfSigned(t.testdir(), 's3.office.test');
-    const tls = `tls: { cert: ${JSON.stringify(certFile)}, key: ${JSON.stringify(keyFile)} }`;
-    const gateway = await testGateway(t, `${tls}\n${formConfig(backend)}`);
-    const client = wireClient(t, { port: gateway.port, host: 's3.office.test', ca: cert, region: REGION });
-    await replayZadig(t, { client, bucket: 'zadig-bkt', workspace: 5 * MiB, retained: 10 });
-  });
+  for (const addressing of ['path', 'virtual'] as const) {
+    t.test(`over HTTPS, ${addressing} style`, { timeout: 120_000 }, async (t) => {
+      const { cert, certFile, keyFile } = await selfSigned(t.testdir(), 's3.office.test');
+      const tls = `tls: { cert: ${JSON.stringify(certFile)}, key: ${JSON.stringify(keyFile)} }`;
+      const gateway = await testGateway(t, `${tls}\ndomains: [s3.office.test]\n${formConfig(backend)}`);
+      const office = { port: gateway.port, host: 's3.office.test', addressing, ca: cert, region: REGION };
+      await replayZadig(t, { client: wireClient(t, office), bucket: 'zadig-bkt', workspace: 5 * MiB, retained: 10 });
+      await refusals(t, office);
+    });
+  }
 });
 
 /** Z12: the codes Zadig shows to whoever typed a wrong key. */
-async function refusals(t: Test, port: number): Promise<void> {
-  const wrongSecret = wireClient(t, { port, secretKey: 'not-the-secret-of-it' });
+async function refusals(t: Test, account: WireAccount): Promise<void> {
+  const wrongSecret = wireClient(t, { ...account, secretKey: 'not-the-secret-of-it' });
   t.match(await wrongSecret.ask('GET', 'zadig-bkt', 'x'), { status: 403, code: 'SignatureDoesNotMatch' }, 'Z12');
-  const unknown = wireClient(t, { port, accessKey: 'NOBODYSKEY' });
+  const unknown = wireClient(t, { ...account, accessKey: 'NOBODYSKEY' });
   t.match(await unknown.ask('GET', 'zadig-bkt', 'x'), { status: 403, code: 'InvalidAccessKeyId' }, 'Z12');
 }
 
