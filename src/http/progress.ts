@@ -23,6 +23,9 @@ export interface ProgressOptions {
   readonly minBytes: number;
 }
 
+/** No look has been taken yet: most requests end before the first. */
+const UNSEEN: Waiting = { looks: 0, bytes: -1 };
+
 /** Looks within the idle time. One more must have found no progress, as the first comes at any moment of a wait. */
 const LOOKS = 10;
 
@@ -47,9 +50,7 @@ export class ProgressWatch {
    * @param onStalledUpload called once when the client does not send; a client that does not read is cut off
    */
   watch(message: IncomingMessage, response: ServerResponse, onStalledUpload: () => void): () => void {
-    const { bytesRead, bytesWritten } = message.socket;
-    const reading = { looks: 0, bytes: bytesRead };
-    const entry: Watched = { message, response, onStalledUpload, reading, writing: { looks: 0, bytes: bytesWritten } };
+    const entry: Watched = { message, response, onStalledUpload, reading: UNSEEN, writing: UNSEEN };
     this.#watched.add(entry);
     return () => {
       this.#watched.delete(entry);
@@ -66,7 +67,8 @@ export class ProgressWatch {
       const { bytesRead, bytesWritten } = message.socket;
       const isReading = !message.complete && message.readableFlowing === true;
       const isWriting = response.writableLength > 0 && bytesWritten === entry.writing.bytes;
-      entry.reading = isReading ? { ...entry.reading, looks: entry.reading.looks + 1 } : { looks: 0, bytes: bytesRead };
+      const from = entry.reading === UNSEEN ? bytesRead : entry.reading.bytes;
+      entry.reading = isReading ? { looks: entry.reading.looks + 1, bytes: from } : { looks: 0, bytes: bytesRead };
       entry.writing = isWriting
         ? { ...entry.writing, looks: entry.writing.looks + 1 }
         : { looks: 0, bytes: bytesWritten };

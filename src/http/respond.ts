@@ -69,6 +69,10 @@ export async function respond(
       if (message.method === 'HEAD') body.destroy();
       else await pump(body, response);
     } else if (body !== null && message.method !== 'HEAD') {
+      if (!hasUnreadBody) {
+        response.end(body);
+        return;
+      }
       response.write(body);
     }
     if (hasUnreadBody && options.mayLinger && !message.destroyed) {

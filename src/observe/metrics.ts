@@ -14,6 +14,9 @@ export interface Metrics {
   render(): Promise<string>;
 }
 
+/** Requests counted together: one by one, each finds the library out of the processor's caches, at several times the cost. */
+const BATCH = 64;
+
 /** Makes an own registry, so that two gateways in one process do not share their counts. */
 export function createMetrics(version: string): Metrics {
   const registry = new Registry();
@@ -36,16 +39,25 @@ export function createMetrics(version: string): Metrics {
     registers,
   });
   const sent = new Counter({ name: 'sluice_sent_bytes_total', help: 'Bytes to clients, heads included.', registers });
+  const pending: RequestRecord[] = [];
+  const count = (): void => {
+    for (const { operation, notes, status, durationMs, bytesReceived, bytesSent } of pending) {
+      requests.inc({ operation, storage: String(notes.get('storage') ?? ''), status });
+      duration.observe({ operation }, durationMs / 1000);
+      received.inc(bytesReceived);
+      sent.inc(bytesSent);
+    }
+    pending.length = 0;
+  };
   return {
     observe: (record) => {
-      const { operation } = record;
-      requests.inc({ operation, storage: String(record.notes.get('storage') ?? ''), status: record.status });
-      duration.observe({ operation }, record.durationMs / 1000);
-      received.inc(record.bytesReceived);
-      sent.inc(record.bytesSent);
+      if (pending.push(record) === BATCH) count();
     },
     readCache: (read) => addCacheMetrics(registry, read),
     readCleanup: (read) => addCleanupMetrics(registry, read),
-    render: () => registry.metrics(),
+    render: () => {
+      count();
+      return registry.metrics();
+    },
   };
 }
