@@ -18,6 +18,9 @@ export interface ChunkPool extends Lender {
 }
 
 export const SMALLEST_CHUNK = 64 * 1024;
+/** What is asked for of readers who may stop soon. They get no more than a part of all, so that those who go on have the rest. */
+export const BRIEF_CHUNK = 256 * 1024;
+const BRIEF_PART = 3 / 4;
 /** Beyond this, larger reads cost no less. */
 export const LARGEST_CHUNK = 2 ** 20;
 /** Nobody gets more than this share of what is left, so that many slow readers hold little each. */
@@ -61,7 +64,8 @@ export function createChunkPool(size: number): ChunkPool {
   };
   return {
     take: (wanted) => {
-      const most = Math.min(wanted, (budget - (bytes - idleBytes)) / SHARE, LARGEST_CHUNK);
+      const usable = wanted > BRIEF_CHUNK ? budget : budget * BRIEF_PART;
+      const most = Math.min(wanted, (usable - (bytes - idleBytes)) / SHARE, LARGEST_CHUNK);
       let size = SMALLEST_CHUNK;
       while (size * 2 <= most) size *= 2;
       const memory = popIdle(size) ?? allocate(size);

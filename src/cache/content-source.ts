@@ -1,9 +1,9 @@
 import type { Source } from './body.ts';
-import { SMALLEST_CHUNK } from './chunk-pool.ts';
+import { BRIEF_CHUNK, LARGEST_CHUNK, SMALLEST_CHUNK } from './chunk-pool.ts';
 import { BLOCK_BYTES, type Content, type LendingContent } from './content.ts';
 
-/** Bytes asked for first by a reader whose memory comes back; then twice as many each time. */
-const FIRST_LENT = BLOCK_BYTES;
+/** Buffers on the way take several megabytes of any reader. One who took more reads on, and gets more at a time. */
+const STEADY_BYTES = 8 * 2 ** 20;
 
 /**
  * A kept version's bytes, for one reader who goes through them in order. Once it lends, the next are read while those
@@ -12,7 +12,7 @@ const FIRST_LENT = BLOCK_BYTES;
 export function contentSource(content: Content): Source {
   const { lending: offered } = content;
   let lending: LendingContent | undefined;
-  let wanted = FIRST_LENT;
+  let given = 0;
   let ahead: { readonly position: number; readonly bytes: Promise<Uint8Array> } | undefined;
   let isClosed = false;
   const read = (position: number, end: number): Promise<Uint8Array> => {
@@ -21,8 +21,8 @@ export function contentSource(content: Content): Source {
       const isLong = offered !== undefined && end - position >= BLOCK_BYTES;
       return content.read(position, isLong ? position + SMALLEST_CHUNK - 1 : end);
     }
+    const wanted = given < STEADY_BYTES ? BRIEF_CHUNK : LARGEST_CHUNK;
     const last = Math.min(end, position + wanted - 1);
-    wanted *= 2;
     return lending.read(position, last);
   };
   const drop = (): void => {
@@ -37,6 +37,7 @@ export function contentSource(content: Content): Source {
       if (isAhead) ahead = undefined;
       else drop();
       const bytes = await reading;
+      given += bytes.length;
       const next = position + bytes.length;
       if (lending?.hasRoom === true && !isClosed && next <= end) {
         ahead = { position: next, bytes: read(next, end) };

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { createChunkPool, LARGEST_CHUNK, SMALLEST_CHUNK } from '../../../src/cache/chunk-pool.ts';
+import { BRIEF_CHUNK, createChunkPool, LARGEST_CHUNK, SMALLEST_CHUNK } from '../../../src/cache/chunk-pool.ts';
 
 t.test('memory that was given back is given again, and no other', async (t) => {
   const pool = createChunkPool(8 * LARGEST_CHUNK);
@@ -27,6 +27,14 @@ t.test('many who keep what they have get little each, and no more than the small
   t.equal(pool.lent, 0);
   t.ok(pool.bytes <= budget, `${pool.bytes} bytes stay`);
   t.equal(pool.take(LARGEST_CHUNK).length, LARGEST_CHUNK);
+});
+
+t.test('readers who may stop leave some for those who go on', async (t) => {
+  const pool = createChunkPool(24 * LARGEST_CHUNK);
+  const brief = Array.from({ length: 100 }, () => pool.take(BRIEF_CHUNK));
+  t.equal(brief[0]?.length, BRIEF_CHUNK);
+  t.equal(brief.at(-1)?.length, SMALLEST_CHUNK);
+  t.ok(pool.take(LARGEST_CHUNK).length >= 2 * BRIEF_CHUNK);
 });
 
 t.test('idle memory of one size makes way for another, and abandoned memory counts no more', async (t) => {
