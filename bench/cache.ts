@@ -2,12 +2,12 @@
  * The cache, beside nginx `proxy_cache` on the same backend in the same run, and over a line of 50 ms and 10 MB/s per
  * connection.
  *
- *   node bench/cache.ts [MiB of the cold object over the line, 256]      needs nginx, wrk and curl
+ *   node bench/cache.ts [MiB of the cold object over the line, 1024]      needs nginx, wrk and curl
  *
  * Ratios count; absolute times do not on a shared machine.
  */
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -17,7 +17,7 @@ import { startFaultProxy } from '../test/support/fault-proxy.ts';
 import { cpuSeconds, memoryMiB, start, stop } from './processes.ts';
 
 const run = promisify(execFile);
-const lineMiB = Number(process.argv[2] ?? 256);
+const lineMiB = Number(process.argv[2] ?? 1024);
 const RATE = 10e6;
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-bench-'));
@@ -26,10 +26,14 @@ mkdirSync(join(folder, 'www/bkt'), { recursive: true, mode: 0o777 });
 const plant = (name: string, bytes: number) => writeFileSync(join(folder, 'www/bkt', name), Buffer.alloc(bytes, name));
 plant('small', 16 * 1024);
 plant('large', 64 * 2 ** 20);
-plant('cold', 256 * 2 ** 20);
+for (const round of [1, 2, 3]) plant(`cold${round}`, 256 * 2 ** 20);
 plant('line', lineMiB * 2 ** 20);
 
-const backend = await nginx('backend', `listen 127.0.0.1:${backendPort}; root ${folder}/www;`);
+const backend = await nginx(
+  'backend',
+  `listen 127.0.0.1:${backendPort}; root ${folder}/www; access_log ${folder}/backend.log sent;`,
+  "log_format sent '$uri $body_bytes_sent';",
+);
 const proxy = await nginx(
   'proxy',
   `listen 127.0.0.1:${nginxPort}; location / { proxy_pass http://127.0.0.1:${backendPort}; proxy_cache c; proxy_cache_valid 200 1h; }`,
@@ -76,11 +80,16 @@ say(
   `disk hit of 64 MiB: sluice ${large.sluice.toFixed(2)} s CPU a GiB, nginx ${large.nginx.toFixed(2)} s, ratio ${(large.sluice / large.nginx).toFixed(2)}`,
 );
 
-const readers = await Promise.all(Array.from({ length: 100 }, () => read(ours('asked/cold'), 4 * 2 ** 20)));
-const firsts = readers.map(({ firstByte }) => firstByte).sort((a, b) => a - b);
-say(
-  `100 clients on a cold 256 MiB: last first byte ${((firsts.at(-1) ?? 0) - (firsts[0] ?? 0)).toFixed(0)} ms after the first (each reads 4 MiB)`,
-);
+for (const round of [1, 2, 3]) {
+  const crowd = ['bench/crowd.ts', String(sluicePort), `/asked/cold${round}`, '100', String(4 * 2 ** 20)];
+  const { stdout } = await run(process.execPath, crowd);
+  // What the program prints.
+  const firsts = JSON.parse(stdout) as number[];
+  const spread = (firsts.at(-1) ?? 0) - (firsts[0] ?? 0);
+  say(
+    `100 clients on a cold 256 MiB, round ${round}: first byte after ${firsts[0]?.toFixed(0)} ms, the last one's ${spread.toFixed(0)} ms later; ${(await fetchedMiB(`cold${round}`)).toFixed(0)} MiB fetched`,
+  );
+}
 
 const [before] = [line.bytes()];
 const cold = await read(ours('far/line'));
@@ -92,7 +101,7 @@ say(
 );
 
 const idle = memoryMiB(pids.sluice).now;
-const slow = Array.from({ length: 200 }, () => request(ours('asked/cold')).end());
+const slow = Array.from({ length: 200 }, () => request(ours('asked/cold1')).end());
 await Promise.all(
   slow.map(
     (message) =>
@@ -111,6 +120,17 @@ await Promise.all([backend, proxy, sluice].map(stop));
 await line.close();
 rmSync(folder, { recursive: true, force: true });
 process.exit(0);
+
+/** What the backend has sent of an object, by its own log, when it sends no more. */
+async function fetchedMiB(name: string): Promise<number> {
+  for (let last = -1; ; ) {
+    const sent = readFileSync(join(folder, 'backend.log'), 'utf8').matchAll(new RegExp(`/bkt/${name} (\\d+)`, 'g'));
+    const bytes = [...sent].reduce((sum, [, each]) => sum + Number(each), 0);
+    if (bytes > 0 && bytes === last) return bytes / 2 ** 20;
+    last = bytes;
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
+}
 
 async function wrk(name: keyof typeof pids, url: string): Promise<number> {
   await curl(url);
