@@ -60,6 +60,7 @@ export function openDiskDraft(name: ObjectName, size: number, options: DiskDraft
     await writeAt(await file, index * BLOCK_BYTES, bytes);
   };
   return {
+    holdsBytes: false,
     write: (index, bytes) => guarded(write(index, bytes)),
     read: async (index) => readAt(await file, index * BLOCK_BYTES, blockLength(size, index)),
     keep: (kept) => guarded(keep(kept)),

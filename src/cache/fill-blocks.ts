@@ -9,6 +9,8 @@ interface PartialBlock {
   isRead: boolean;
 }
 
+type BlockDraft = Pick<Draft, 'holdsBytes' | 'read' | 'write'>;
+
 /** Blocks that stay in memory for the readers behind the first one: those that read together read the disk once. */
 const RECENT_BLOCKS = 8;
 
@@ -18,13 +20,15 @@ const RECENT_BLOCKS = 8;
  */
 export class FillBlocks {
   readonly #size: number;
-  readonly #draft: Pick<Draft, 'read' | 'write'>;
+  readonly #draft: BlockDraft;
   readonly #done: Uint8Array;
   readonly #partials = new Map<number, PartialBlock>();
+  /** Memory of blocks that were written and that nobody has: fresh memory for each makes the collector run all the time. */
+  readonly #spare: Uint8Array[] = [];
   readonly #recent = new Map<number, Promise<Uint8Array>>();
   readonly #waiting = new Map<number, (() => void)[]>();
 
-  constructor(size: number, draft: Pick<Draft, 'read' | 'write'>) {
+  constructor(size: number, draft: BlockDraft) {
     this.#size = size;
     this.#draft = draft;
     this.#done = new Uint8Array(blockCount(size));
@@ -86,7 +90,8 @@ export class FillBlocks {
     const length = blockLength(this.#size, index);
     let partial = this.#partials.get(index);
     if (partial === undefined) {
-      partial = { bytes: Buffer.allocUnsafeSlow(length), filled: 0, isRead: false };
+      const spare = length === BLOCK_BYTES ? this.#spare.pop() : undefined;
+      partial = { bytes: spare ?? Buffer.allocUnsafeSlow(length), filled: 0, isRead: false };
       this.#partials.set(index, partial);
     }
     const taken = Math.min(length - partial.filled, bytes.length);
@@ -97,6 +102,7 @@ export class FillBlocks {
       this.#done[index] = 1;
       this.#partials.delete(index);
       if (partial.isRead) this.#remember(index, Promise.resolve(partial.bytes));
+      else if (!this.#draft.holdsBytes && length === BLOCK_BYTES) this.#spare.push(partial.bytes);
     }
     this.#wake(index);
     return taken;

@@ -71,6 +71,7 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
       isReserved = false;
     };
     return {
+      holdsBytes: true,
       write: async (index, bytes) => {
         blocks[index] = bytes;
       },

@@ -82,7 +82,11 @@ export async function* bytesOfDraft({ read }: Pick<Draft, 'read'>, size: number)
 }
 
 /** Writes the bytes of several pieces, `size` in all, one behind the other, into a draft. @throws Error */
-export async function concatenate(pieces: readonly Bytes[], size: number, draft: Pick<Draft, 'write'>): Promise<void> {
+export async function concatenate(
+  pieces: readonly Bytes[],
+  size: number,
+  draft: Pick<Draft, 'holdsBytes' | 'write'>,
+): Promise<void> {
   let index = 0;
   let filled = 0;
   let block = Buffer.allocUnsafeSlow(size === 0 ? 0 : blockLength(size, 0));
@@ -98,7 +102,8 @@ export async function concatenate(pieces: readonly Bytes[], size: number, draft:
         await draft.write(index, block);
         index++;
         filled = 0;
-        block = Buffer.allocUnsafeSlow(Math.max(0, Math.min(BLOCK_BYTES, size - index * BLOCK_BYTES)));
+        const length = Math.max(0, Math.min(BLOCK_BYTES, size - index * BLOCK_BYTES));
+        if (draft.holdsBytes || block.length !== length) block = Buffer.allocUnsafeSlow(length);
       }
     }
   }

@@ -47,6 +47,8 @@ export interface KeepOptions {
  * being readable until `close`.
  */
 export interface Draft {
+  /** Whether it holds on to the memory it is given; if not, that is the caller's again once it was written. */
+  readonly holdsBytes: boolean;
   /** @throws Error when there is no room or the disk fails; the draft is of no use any more */
   write(index: number, bytes: Uint8Array): Promise<void>;
   /** @throws Error */

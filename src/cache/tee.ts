@@ -12,6 +12,8 @@ const LAST_MS = 2_000;
 /** Blocks written at a time. */
 const LANES = 4;
 
+type TeeDraft = Pick<Draft, 'holdsBytes' | 'write'>;
+
 /** A copy of an upload's bytes, taken as they pass. */
 export interface Copied {
   /** What goes on to the storage instead of the upload itself. */
@@ -25,7 +27,7 @@ export interface Copied {
  * fails or stays behind, only the copy ends. The source is not touched before the body is read, for until then the client
  * has not been told to send.
  */
-export function copyOnTheWay(source: Readable, size: number, draft: Pick<Draft, 'write'>): Copied {
+export function copyOnTheWay(source: Readable, size: number, draft: TeeDraft): Copied {
   const body = new TeeBody(source, size, draft);
   return { body, isWhole: () => body.isWhole() };
 }
@@ -33,8 +35,10 @@ export function copyOnTheWay(source: Readable, size: number, draft: Pick<Draft, 
 class TeeBody extends Readable {
   readonly #source: Readable;
   readonly #size: number;
-  #draft: Pick<Draft, 'write'> | undefined;
+  #draft: TeeDraft | undefined;
   #block: Uint8Array | undefined;
+  /** Memory of blocks that were written. */
+  readonly #spare: Uint8Array[] = [];
   #position = 0;
   #behind = 0;
   readonly #lanes: Promise<void>[] = Array.from({ length: LANES }, () => Promise.resolve());
@@ -47,7 +51,7 @@ class TeeBody extends Readable {
   #patienceLeft = PATIENCE_MS;
   #isEnded = false;
 
-  constructor(source: Readable, size: number, draft: Pick<Draft, 'write'>) {
+  constructor(source: Readable, size: number, draft: TeeDraft) {
     super();
     this.#source = source;
     this.#size = size;
@@ -101,7 +105,7 @@ class TeeBody extends Readable {
       const index = Math.floor(this.#position / BLOCK_BYTES);
       const length = blockLength(this.#size, index);
       const filled = this.#position % BLOCK_BYTES;
-      this.#block ??= Buffer.allocUnsafeSlow(length);
+      this.#block ??= (length === BLOCK_BYTES ? this.#spare.pop() : undefined) ?? Buffer.allocUnsafeSlow(length);
       const taken = Math.min(length - filled, rest.length);
       this.#block.set(taken === rest.length ? rest : rest.subarray(0, taken), filled);
       this.#position += taken;
@@ -117,6 +121,7 @@ class TeeBody extends Readable {
     this.#lanes[lane] = (this.#lanes[lane] ?? Promise.resolve()).then(async () => {
       try {
         await this.#draft?.write(index, block);
+        if (this.#draft?.holdsBytes === false && block.length === BLOCK_BYTES) this.#spare.push(block);
       } catch {
         // The draft's trouble is the store's to tell; the upload goes on without a copy.
         this.#draft = undefined;

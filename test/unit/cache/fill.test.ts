@@ -32,6 +32,7 @@ t.test('readers that follow together read a block once, and one that fails is re
   const kept = new Map<number, Uint8Array>();
   let reads = 0;
   const blocks = new FillBlocks(20 * BLOCK_BYTES, {
+    holdsBytes: false,
     write: async (index, bytes) => void kept.set(index, Buffer.from(bytes)),
     read: async (index) => {
       reads++;
@@ -58,7 +59,11 @@ t.test('readers that follow together read a block once, and one that fails is re
 });
 
 t.test('what a reader has of a block goes on being right while the block grows', async (t) => {
-  const blocks = new FillBlocks(BLOCK_BYTES, { write: async () => undefined, read: async () => new Uint8Array(0) });
+  const blocks = new FillBlocks(BLOCK_BYTES, {
+    holdsBytes: false,
+    write: async () => undefined,
+    read: async () => new Uint8Array(0),
+  });
   const bytes = generatedBytes(BLOCK_BYTES, 3);
   await blocks.put(0, bytes.subarray(0, 1000));
   const early = await blocks.read(10, BLOCK_BYTES);

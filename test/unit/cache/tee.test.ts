@@ -30,7 +30,7 @@ t.test('an upload waits a moment for a disk that is behind, and its copy is whol
     written.set(index, Buffer.from(block));
     behind--;
   };
-  const copied = copyOnTheWay(source(), bytes.length, { write });
+  const copied = copyOnTheWay(source(), bytes.length, { holdsBytes: false, write });
   t.ok((await buffer(copied.body)).equals(bytes));
   t.equal(await copied.isWhole(), true);
   t.ok(Buffer.concat([...written].sort(([a], [b]) => a - b).map(([, block]) => block)).equals(bytes));
@@ -39,7 +39,7 @@ t.test('an upload waits a moment for a disk that is behind, and its copy is whol
 
 t.test('an upload goes on without a copy when the disk hangs or fails', async (t) => {
   for (const write of [() => new Promise<void>(() => undefined), () => Promise.reject(new Error('no room'))]) {
-    const copied = copyOnTheWay(source(), bytes.length, { write });
+    const copied = copyOnTheWay(source(), bytes.length, { holdsBytes: false, write });
     t.ok((await buffer(copied.body)).equals(bytes));
     t.equal(await copied.isWhole(), false);
   }
@@ -48,12 +48,12 @@ t.test('an upload goes on without a copy when the disk hangs or fails', async (t
 t.test('an upload that breaks off or is longer than it said leaves no copy', async (t) => {
   const write = async (): Promise<void> => undefined;
   const broken = source();
-  const copied = copyOnTheWay(broken, bytes.length, { write });
+  const copied = copyOnTheWay(broken, bytes.length, { holdsBytes: false, write });
   const reading = buffer(copied.body);
   copied.body.once('data', () => broken.destroy());
   await t.rejects(reading);
   t.equal(await copied.isWhole(), false);
-  const longer = copyOnTheWay(source(), BLOCK_BYTES, { write });
+  const longer = copyOnTheWay(source(), BLOCK_BYTES, { holdsBytes: false, write });
   t.ok((await buffer(longer.body)).equals(bytes));
   t.equal(await longer.isWhole(), false);
 });
