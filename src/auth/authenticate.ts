@@ -69,6 +69,7 @@ export function authenticate(options: AuthenticateOptions): Layer {
       body: payload.body,
       bodyLength: payload.length,
       bodyChecksum: payload.checksum,
+      bodyClaims: { md5: plan.md5, algorithm: plan.checksum?.algorithm ?? plan.trailer },
     });
   };
 }

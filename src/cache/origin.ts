@@ -43,6 +43,7 @@ export function createOrigin({ next, request, breaker, signal }: OriginOptions):
         body: null,
         bodyLength: 0,
         bodyChecksum: () => undefined,
+        bodyClaims: undefined,
         signal: AbortSignal.any([signal, patience.signal]),
         notes: new Map(),
       });

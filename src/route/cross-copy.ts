@@ -128,6 +128,7 @@ function writeRequest(
     body: found.body,
     bodyLength: length,
     bodyChecksum: () => undefined,
+    bodyClaims: undefined,
   };
 }
 
@@ -178,7 +179,7 @@ function copyAnswer(
 }
 
 function withoutBody(request: S3Request): S3Request {
-  return { ...request, body: null, bodyLength: 0, bodyChecksum: () => undefined };
+  return { ...request, body: null, bodyLength: 0, bodyChecksum: () => undefined, bodyClaims: undefined };
 }
 
 function hostOf(request: S3Request): Map<string, string> {

@@ -66,7 +66,14 @@ export function withDocument(request: S3Request, text: string): S3Request {
   headers.set('content-length', String(body.byteLength));
   headers.set('content-md5', createHash('md5').update(body).digest('base64'));
   headers.set('x-amz-content-sha256', createHash('sha256').update(body).digest('hex'));
-  return { ...request, headers, body, bodyLength: body.byteLength, bodyChecksum: () => undefined };
+  return {
+    ...request,
+    headers,
+    body,
+    bodyLength: body.byteLength,
+    bodyChecksum: () => undefined,
+    bodyClaims: undefined,
+  };
 }
 
 const ABOUT_THE_BYTES =

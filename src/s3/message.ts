@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import type { BodyChecksum } from './checksum.ts';
+import type { BodyChecksum, ChecksumAlgorithm } from './checksum.ts';
 import type { Headers } from './headers.ts';
 import type { OperationName } from './operation.ts';
 import type { Query } from './query.ts';
@@ -14,6 +14,14 @@ export type Body = Readable | Uint8Array | null;
 export interface Identity {
   readonly name: string;
   readonly accessKey: string;
+}
+
+/** The body is held against these as it is read, and fails when one of them is wrong. */
+export interface BodyClaims {
+  /** Base64. */
+  readonly md5: string | undefined;
+  /** Of the checksum in a header, or in the trailer to come. */
+  readonly algorithm: ChecksumAlgorithm | undefined;
 }
 
 /**
@@ -58,6 +66,8 @@ export interface S3Request {
    * for certain, once `body` has ended; undefined when the client chose none.
    */
   readonly bodyChecksum: () => BodyChecksum | undefined;
+  /** What the client said of the bytes before it sent them; undefined for a body that is not the client's own. */
+  readonly bodyClaims?: BodyClaims | undefined;
   /** Aborts when the client has gone or the server gives up on the request. */
   readonly signal: AbortSignal;
   /**

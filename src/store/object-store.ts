@@ -1,7 +1,7 @@
 import type { BodyChecksum, ChecksumAlgorithm } from '../s3/checksum.ts';
 import type { Conditions } from '../s3/conditions.ts';
 import type { Headers } from '../s3/headers.ts';
-import type { Body } from '../s3/message.ts';
+import type { Body, BodyClaims } from '../s3/message.ts';
 import type { ByteRange } from '../s3/range.ts';
 
 /**
@@ -127,6 +127,8 @@ export interface IncomingBytes {
   readonly length: number | undefined;
   /** The checksum that the client chose, known once the body has ended; undefined when it chose none. */
   readonly checksum: () => BodyChecksum | undefined;
+  /** What is held against the bytes before the body ends; undefined when that is not known. */
+  readonly claims?: BodyClaims | undefined;
 }
 
 export interface PutObjectInput extends ObjectPlace, ObjectAttributes, IncomingBytes {

@@ -44,12 +44,17 @@ export const AZURE_WORDS = 'Words of Azure about canaryaccount';
 /**
  * A service that answers each request as a test says, for what Azurite does not do; with a store on it. Waits are not
  * waited, but kept.
+ * @param options `claimsTls`: the store is told that the line is safe
  * @param script its second argument counts the requests of that `what` before; 'reset' breaks the connection
  */
 export async function azureStandIn(
   t: Pick<Test, 'teardown'>,
   script: (request: SeenByAzure, before: number) => AzureAnswer | 'reset',
-  { retries = 3, now = () => new Date() }: { readonly retries?: number; readonly now?: () => Date } = {},
+  {
+    retries = 3,
+    now = () => new Date(),
+    claimsTls = false,
+  }: { readonly retries?: number; readonly now?: () => Date; readonly claimsTls?: boolean } = {},
 ): Promise<AzureStandIn> {
   const seen: SeenByAzure[] = [];
   const server = createServer(async (message, response) => {
@@ -71,15 +76,20 @@ export async function azureStandIn(
   const { port } = server.address() as AddressInfo;
   const account: AzureAccount = {
     name: SECRET_NAME,
-    origin: { protocol: 'http', host: '127.0.0.1', port },
+    origin: { protocol: claimsTls ? 'https' : 'http', host: '127.0.0.1', port },
     basePath: `/${SECRET_NAME}`,
     credential: { kind: 'shared-key', key: Buffer.from('key of no value') },
   };
+  const transport = createTransport();
   const [waits, log]: [number[], string[]] = [[], []];
   const keep = (fields: object, message: string) => void log.push(`${message} ${JSON.stringify(fields)}`);
   const store = openAzureStore({
     account,
-    transport: createTransport(),
+    transport: {
+      ...transport,
+      // The line is a plain one, whatever the store believes.
+      request: (outgoing) => transport.request({ ...outgoing, origin: { ...outgoing.origin, protocol: 'http' } }),
+    },
     now,
     log: { warn: keep, error: keep },
     retries,

@@ -1,6 +1,8 @@
 import { S3Error } from '../../s3/error.ts';
 import type { Tags } from '../object-store.ts';
+import { doesTellMd5 } from './blocks.ts';
 import type { AzureClient, AzureLog } from './client.ts';
+import type { BlobAddress } from './copy-blob.ts';
 import { azureStatus } from './errors.ts';
 import { pathFault } from './names.ts';
 
@@ -9,6 +11,7 @@ export class AccountTraits {
   readonly #client: AzureClient;
   readonly #log: AzureLog;
   #isHierarchical: boolean | undefined;
+  #tellsMd5: Promise<boolean> | undefined;
 
   constructor(client: AzureClient, log: AzureLog) {
     this.#client = client;
@@ -31,6 +34,27 @@ export class AccountTraits {
   async checkKey(key: string): Promise<void> {
     const fault = pathFault(key);
     if (fault !== undefined && (await this.isHierarchical())) throw fault;
+  }
+
+  /**
+   * Whether Azure may be left to compute the MD5 of a block: it tells it, and what it received is what was sent. TLS
+   * sees to that; on a plain line nobody would but us.
+   * @param upload a blob that may get a block which nobody uses
+   */
+  async tellsMd5(upload: BlobAddress): Promise<boolean> {
+    if (this.#client.account.origin.protocol !== 'https') return false;
+    this.#tellsMd5 ??= this.#tryBlock(upload);
+    return this.#tellsMd5;
+  }
+
+  async #tryBlock(upload: BlobAddress): Promise<boolean> {
+    try {
+      return await doesTellMd5(this.#client, upload);
+    } catch (error) {
+      if (error instanceof S3Error && (azureStatus(error) ?? 500) < 500) return false;
+      this.#tellsMd5 = undefined;
+      throw error;
+    }
   }
 
   /** Whether the account's own tags may be used for these: they need the permission, and a flat account. */

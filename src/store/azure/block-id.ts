@@ -17,8 +17,11 @@ export interface BlockId {
 }
 
 export interface LastBlock {
-  /** The part has no bytes; the block has one, as Azure takes no empty ones, and is never committed. */
-  readonly isEmpty: boolean;
+  /**
+   * The block holds nothing of the part, which is all in those before it: it only tells of it. Its one byte, as Azure
+   * takes no empty blocks, is never committed.
+   */
+  readonly isBare: boolean;
   /** MD5 of the part, hex. */
   readonly md5: string;
   /** Of the part; base64. */
@@ -27,17 +30,18 @@ export interface LastBlock {
 
 const VERSION = 1;
 const LAST = 1;
-const EMPTY = 2;
-const BYTES = 64;
+const BARE = 2;
+/** All ids of one blob must be as long. */
+export const BLOCK_ID_BYTES = 64;
 /** Where each field begins. */
 const AT = { flags: 1, part: 2, sequence: 4, attempt: 6, random: 12, md5: 15, algorithm: 31, checksum: 32 } as const;
 export const RANDOM_BYTES = AT.md5 - AT.random;
 
 /** The id in base64, as Azure wants it. */
 export function packBlockId({ partNumber, sequence, attempt, random, last }: BlockId): string {
-  const bytes = Buffer.alloc(BYTES);
+  const bytes = Buffer.alloc(BLOCK_ID_BYTES);
   bytes[0] = VERSION;
-  bytes[AT.flags] = last === undefined ? 0 : LAST | (last.isEmpty ? EMPTY : 0);
+  bytes[AT.flags] = last === undefined ? 0 : LAST | (last.isBare ? BARE : 0);
   bytes.writeUInt16BE(partNumber, AT.part);
   bytes.writeUInt16BE(sequence, AT.sequence);
   bytes.writeUIntBE(attempt, AT.attempt, 6);
@@ -55,19 +59,19 @@ export function packBlockId({ partNumber, sequence, attempt, random, last }: Blo
 /** Reads an id; undefined for one that is not ours. */
 export function unpackBlockId(id: string): BlockId | undefined {
   const bytes = Buffer.from(id, 'base64');
-  if (bytes.byteLength !== BYTES || bytes[0] !== VERSION) return undefined;
+  if (bytes.byteLength !== BLOCK_ID_BYTES || bytes[0] !== VERSION) return undefined;
   const flags = bytes[AT.flags] ?? 0;
   return {
     partNumber: bytes.readUInt16BE(AT.part),
     sequence: bytes.readUInt16BE(AT.sequence),
     attempt: bytes.readUIntBE(AT.attempt, 6),
     random: bytes.subarray(AT.random, AT.random + RANDOM_BYTES),
-    last: flags & LAST ? lastOf(bytes, (flags & EMPTY) !== 0) : undefined,
+    last: flags & LAST ? lastOf(bytes, (flags & BARE) !== 0) : undefined,
   };
 }
 
 /** Bytes in a checksum of each algorithm. */
-const CHECKSUM_BYTES: Readonly<Record<ChecksumAlgorithm, number>> = {
+export const CHECKSUM_BYTES: Readonly<Record<ChecksumAlgorithm, number>> = {
   CRC32: 4,
   CRC32C: 4,
   CRC64NVME: 8,
@@ -75,10 +79,10 @@ const CHECKSUM_BYTES: Readonly<Record<ChecksumAlgorithm, number>> = {
   SHA256: 32,
 };
 
-function lastOf(bytes: Buffer, isEmpty: boolean): LastBlock {
+function lastOf(bytes: Buffer, isBare: boolean): LastBlock {
   const algorithm = CHECKSUM_ALGORITHMS[(bytes[AT.algorithm] ?? 0) - 1];
   return {
-    isEmpty,
+    isBare,
     md5: bytes.toString('hex', AT.md5, AT.md5 + 16),
     checksum: algorithm && {
       algorithm,

@@ -24,6 +24,8 @@ export interface AzureRequest {
   readonly body?: Body;
   /** Bytes in a body that is a stream. */
   readonly bodyLength?: number;
+  /** Of the service's interface, where an answer is wanted that later ones do not give. */
+  readonly version?: string | undefined;
   /** May be sent again after trouble of unknown outcome. GET and HEAD always may; nothing with a stream ever is. */
   readonly isRepeatable?: boolean;
   readonly signal?: AbortSignal | undefined;
@@ -104,7 +106,7 @@ export function createAzureClient(options: AzureClientOptions): AzureClient {
       host: authority(account),
       ...request.headers,
       'x-ms-date': clock().toUTCString(),
-      'x-ms-version': VERSIONS[version],
+      'x-ms-version': request.version ?? VERSIONS[version],
     });
     const contentLength = body instanceof Uint8Array ? body.byteLength : body === null ? 0 : (bodyLength ?? 0);
     if (account.credential.kind === 'shared-key') {
@@ -127,7 +129,8 @@ export function createAzureClient(options: AzureClientOptions): AzureClient {
     });
     if (response.status < 300) return response;
     const { error, fault } = await readFault(response, { hasBlob: blob !== undefined });
-    if (fault.code === 'InvalidHeaderValue' && fault.headerName === 'x-ms-version' && version < VERSIONS.length - 1) {
+    const isVersion = fault.code === 'InvalidHeaderValue' && fault.headerName === 'x-ms-version';
+    if (isVersion && request.version === undefined && version < VERSIONS.length - 1) {
       version++;
       throw new StaleAssumption(error);
     }

@@ -10,7 +10,7 @@ import type { Context } from './context.ts';
 import { finishStaged, removeStaged } from './finishing.ts';
 import { blobName } from './names.ts';
 import { nativeConditions } from './native-conditions.ts';
-import { readParts, type StoredPart } from './parts.ts';
+import { keptChecksums, readParts, type StoredPart } from './parts.ts';
 import { findBlob } from './reading.ts';
 import type { PartRun } from './record.ts';
 import { stagingOf } from './uploads.ts';
@@ -54,7 +54,10 @@ export async function completeUpload(
   const checksum = assemblePartChecksum(staging.record.upload?.checksum, sums, input.expectedChecksum);
   const conditions = await nativeConditions(context, input, input.conditions, signal);
   const etag = multipartEtag(parts);
-  const multipart = { etag, size, parts: runsOf(parts), uploadId: input.uploadId };
+  const multipart = {
+    ...{ etag, size, parts: runsOf(parts), uploadId: input.uploadId },
+    checksums: checksum && keptChecksums(parts),
+  };
   const tags = staging.record.tags ?? [];
   const attributes = {
     ...readAttributes(staging.properties, staging.metadata, staging.record),

@@ -1,6 +1,7 @@
+import type { ChecksumAlgorithm } from '../../s3/checksum.ts';
 import { childText, type XmlElement } from '../../s3/xml.ts';
 import type { Checksum, ObjectPlace, PartInfo } from '../object-store.ts';
-import { type BlockId, unpackBlockId } from './block-id.ts';
+import { type BlockId, CHECKSUM_BYTES, unpackBlockId } from './block-id.ts';
 import type { AzureClient } from './client.ts';
 import type { BlobAddress } from './copy-blob.ts';
 import { blobName } from './names.ts';
@@ -15,6 +16,8 @@ export interface StoredPart {
   readonly checksum: Checksum | undefined;
   /** Ids to commit, in order; none for an empty part. */
   readonly blocks: readonly string[];
+  /** Whether these tell the checksum, so that the object will know it by them. */
+  readonly tellsChecksum: boolean;
 }
 
 interface ListedBlock {
@@ -40,19 +43,50 @@ export async function readParts(client: AzureClient, place: BlobAddress, signal?
   return [...newest.values()].sort((a, b) => a.partNumber - b.partNumber);
 }
 
-/** The checksums of an object's parts, from the blocks that it still consists of. */
+/** Bytes of parts' checksums that an object's record has room for, beside the most metadata that S3 allows. */
+const MOST_KEPT = 2000;
+
+/** Whether the record has room for the checksum of this part, if it must keep those of all before it too. */
+export function canKeepChecksum(partNumber: number, algorithm: ChecksumAlgorithm | undefined): boolean {
+  return algorithm === undefined || partNumber * CHECKSUM_BYTES[algorithm] <= MOST_KEPT;
+}
+
+/** The checksums of those parts whose blocks will not tell them, one behind the other in base64; undefined for none. */
+export function keptChecksums(parts: readonly StoredPart[]): string | undefined {
+  const kept = parts.flatMap(({ tellsChecksum, checksum }) =>
+    tellsChecksum || checksum === undefined ? [] : [Buffer.from(checksum.value, 'base64')],
+  );
+  return kept.length === 0 ? undefined : Buffer.concat(kept).toString('base64');
+}
+
+/** The checksums of an object's parts, from the blocks that it still consists of, and the others from its record. */
 export async function partChecksums(
   { client }: { readonly client: AzureClient },
   { bucket, key }: ObjectPlace,
-  parts: readonly PartInfo[],
-  whole: Checksum | undefined,
+  {
+    parts,
+    whole,
+    kept,
+  }: { readonly parts: readonly PartInfo[]; readonly whole: Checksum | undefined; readonly kept: string | undefined },
   signal: AbortSignal,
 ): Promise<readonly PartInfo[]> {
   if (whole === undefined) return parts;
-  const blocks = await readBlocks(client, { container: bucket, blob: blobName(key) }, 'committed', signal);
-  const sums = new Map(blocks.map(({ told }) => [told.partNumber, told.last?.checksum]));
+  const { algorithm } = whole;
+  const size = CHECKSUM_BYTES[algorithm];
+  const bytes = Buffer.from(kept ?? '', 'base64');
+  const areAllKept = bytes.byteLength === parts.length * size;
+  const place = { container: bucket, blob: blobName(key) };
+  const blocks = areAllKept ? [] : await readBlocks(client, place, 'committed', signal);
+  const told = new Map(
+    blocks.flatMap(({ told }) => (told.last?.checksum ? [[told.partNumber, told.last.checksum]] : [])),
+  );
+  let at = 0;
   return parts.map((part) => {
-    const sum = sums.get(part.partNumber);
+    let sum = told.get(part.partNumber);
+    if (sum === undefined && at + size <= bytes.byteLength) {
+      sum = { algorithm, value: bytes.toString('base64', at, at + size) };
+      at += size;
+    }
     return sum === undefined ? part : { ...part, checksum: { ...sum, type: 'FULL_OBJECT' as const } };
   });
 }
@@ -63,13 +97,15 @@ function partOf(blocks: readonly ListedBlock[]): StoredPart | undefined {
   const final = sorted.at(-1);
   const last = final?.told.last;
   if (final === undefined || last === undefined || final.told.sequence !== sorted.length - 1) return undefined;
+  const content = last.isBare ? sorted.slice(0, -1) : sorted;
   return {
     partNumber: final.told.partNumber,
-    size: last.isEmpty ? 0 : sorted.reduce((sum, { size }) => sum + size, 0),
+    size: content.reduce((sum, { size }) => sum + size, 0),
     etag: last.md5,
     lastModified: new Date(final.told.attempt),
     checksum: last.checksum && { ...last.checksum, type: 'FULL_OBJECT' },
-    blocks: last.isEmpty ? [] : sorted.map(({ id }) => id),
+    blocks: content.map(({ id }) => id),
+    tellsChecksum: !last.isBare,
   };
 }
 

@@ -82,7 +82,12 @@ export async function getObject(
     checkReadConditions(conditions, blob);
     const parts =
       object.parts !== undefined && (hasPartChecksums === true || partNumber !== undefined)
-        ? await partChecksums(context, input, object.parts, object.checksum, signal)
+        ? await partChecksums(
+            context,
+            input,
+            { parts: object.parts, whole: object.checksum, kept: blob.record.multipart?.checksums },
+            signal,
+          )
         : object.parts;
     const described = { ...object, parts };
     const wanted = partNumber === undefined ? rangeOf(range, blob.size) : partRange(partNumber, parts, blob.size);

@@ -16,6 +16,8 @@ export interface BlobRecord {
     readonly parts: readonly PartRun[];
     /** The upload that made it, so that completing twice is no error. */
     readonly uploadId: string;
+    /** Checksums of parts that no block tells, one behind the other in base64. */
+    readonly checksums?: string | undefined;
   };
   /** Of the object that had this ETag. */
   readonly checksum?: Checksum & { readonly etag: string };
@@ -44,7 +46,7 @@ export function packRecord(record: BlobRecord): string {
   const { multipart, checksum, upload } = record;
   const packed = {
     v: VERSION,
-    e: multipart && [multipart.etag, multipart.size, multipart.parts, multipart.uploadId],
+    e: multipart && [multipart.etag, multipart.size, multipart.parts, multipart.uploadId, multipart.checksums],
     c: checksum && [checksum.algorithm, checksum.type, checksum.value, checksum.etag],
     m: record.userMetadata,
     h: record.systemHeaders,
@@ -78,10 +80,10 @@ export function unpackRecord(text: string | undefined): BlobRecord {
 
 function multipartOf(value: unknown): BlobRecord['multipart'] {
   if (!Array.isArray(value)) return undefined;
-  const [etag, size, runs, uploadId] = value as readonly unknown[];
+  const [etag, size, runs, uploadId, checksums] = value as readonly unknown[];
   if (typeof etag !== 'string' || typeof size !== 'number' || typeof uploadId !== 'string') return undefined;
   if (!Array.isArray(runs) || !runs.every(isRun)) return undefined;
-  return { etag, size, parts: runs, uploadId };
+  return { etag, size, parts: runs, uploadId, ...(typeof checksums === 'string' && { checksums }) };
 }
 
 function isRun(value: unknown): value is PartRun {

@@ -94,7 +94,13 @@ async function putStream(
   const headers = await context.client.head({
     method: 'PUT',
     ...place,
-    headers: { 'x-ms-blob-type': 'BlockBlob', ...attributeHeaders(attributes), ...conditions },
+    headers: {
+      'x-ms-blob-type': 'BlockBlob',
+      // Where the client said it, Azure refuses what comes to it as anything else.
+      'content-md5': input.claims?.md5,
+      ...attributeHeaders(attributes),
+      ...conditions,
+    },
     body: reader.whole(length),
     bodyLength: length,
     signal,

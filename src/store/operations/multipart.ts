@@ -43,6 +43,7 @@ export const multipartOperations = {
         body: request.body,
         length: request.bodyLength,
         checksum: request.bodyChecksum,
+        claims: request.bodyClaims,
       },
       request.signal,
     );

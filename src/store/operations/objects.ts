@@ -32,6 +32,7 @@ export const objectOperations = {
         body: request.body,
         length: request.bodyLength,
         checksum: request.bodyChecksum,
+        claims: request.bodyClaims,
       },
       request.signal,
     );

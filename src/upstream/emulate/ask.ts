@@ -36,6 +36,7 @@ export function ask(request: S3Request, question: Question): S3Request {
     body,
     bodyLength: body instanceof Uint8Array ? body.byteLength : body === null ? 0 : question.bodyLength,
     bodyChecksum: () => undefined,
+    bodyClaims: undefined,
     signal: question.signal ?? request.signal,
   };
 }

@@ -12,7 +12,7 @@ t.test('block ids hold a part, whichever checksum it has', async (t) => {
   t.same(unpackBlockId(packBlockId(base)), base);
   for (const algorithm of [undefined, ...CHECKSUM_ALGORITHMS]) {
     const checksum = algorithm && { algorithm, value: createChecksum(algorithm).digest() };
-    const id = { ...base, last: { isEmpty: algorithm === undefined, md5: '0123456789abcdef'.repeat(2), checksum } };
+    const id = { ...base, last: { isBare: algorithm === undefined, md5: '0123456789abcdef'.repeat(2), checksum } };
     const packed = packBlockId(id);
     t.equal(packed.length, 88, 'all of one length, as Azure wants them');
     t.same(unpackBlockId(packed), id, algorithm ?? 'none');
