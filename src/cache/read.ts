@@ -170,6 +170,8 @@ async function whileDown(call: Call, origin: Origin, shared: Shared): Promise<S3
 }
 
 async function serveStale(call: Call, origin: Origin, shared: Shared): Promise<S3Response | undefined> {
+  // Who wants to be told the truth is told that it cannot be known.
+  if (!mayServeUnasked(call.request.headers.get('cache-control'))) return undefined;
   const stored = shared.store.find(call.id);
   const oldest = shared.now() - call.rule.staleIfError;
   if (stored === undefined || call.rule.staleIfError === 0 || stored.validatedAt < oldest) return undefined;

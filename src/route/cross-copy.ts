@@ -59,6 +59,8 @@ function readRequest(request: S3Request, source: CopySource): S3Request {
   const headers = hostOf(request);
   for (const name of CONDITIONS) copyHeader(request.headers, `x-amz-copy-source-${name}`, headers, name);
   if (request.operation === 'UploadPartCopy') copyHeader(request.headers, COPY_RANGE, headers, 'range');
+  // What a cache may still serve to readers while the line is down must not become somebody's object.
+  headers.set('cache-control', 'no-cache');
   for (const [name, value] of request.headers) {
     const prefix = `x-amz-copy-source-${CUSTOMER_KEY}`;
     if (name.startsWith(prefix)) headers.set(`x-amz-${CUSTOMER_KEY}${name.slice(prefix.length)}`, value);

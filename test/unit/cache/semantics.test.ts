@@ -346,6 +346,11 @@ t.test('stale answers end when the rule says, and 403 is no outage', async (t) =
   t.equal((await send(handler, { key: 'key' })).status, 403);
   vendor.interfere = () => ({ before: () => Promise.reject(down()) });
   t.equal((await send(handler, { key: 'key' })).result, 'stale');
+  t.equal(
+    (await send(handler, { key: 'key', headers: { 'cache-control': 'no-cache' } })).status,
+    503,
+    'not to who asks',
+  );
   clock.ahead = 61_000;
   t.equal((await send(handler, { key: 'key' })).status, 503);
 });

@@ -82,7 +82,8 @@ t.test('the conditions on a source are the read conditions, and unmet is 412', a
     'NoSuchKey',
   );
   const read = Object.fromEntries(from.seen.at(-1)?.headers ?? []);
-  t.same(read, { host: 'gateway.example:9000', 'if-match': '"m"', 'if-unmodified-since': 'now' });
+  const asked = { host: 'gateway.example:9000', 'cache-control': 'no-cache' };
+  t.same(read, { ...asked, 'if-match': '"m"', 'if-unmodified-since': 'now' }, 'and nothing stale is copied');
 });
 
 t.test('a source too large for one copy, or without a length, is not begun', async (t) => {
