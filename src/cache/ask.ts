@@ -135,6 +135,7 @@ function beginFill(
     draft,
     first: toStream(response.body),
     fetchRange: (start, end) => origin.range(description.etag, start, end),
+    permits: shared.permitsOf(call.name.place),
     isAwaited: () => state.next !== undefined || state.asking !== undefined,
     pace: call.request.pace,
     onBytes: (count) => shared.recorder.fetched(call.rule.label, count),

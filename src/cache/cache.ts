@@ -7,6 +7,7 @@ import { createKeyStates } from './key-state.ts';
 import { type CachePlace, cacheLayer } from './layer.ts';
 import { createMemoryStore } from './memory-store.ts';
 import type { CacheLog, Shared } from './shared.ts';
+import { createPermits, type Permits } from './permits.ts';
 import { type CacheStats, createRecorder, type Tier } from './stats.ts';
 import type { CacheStore, Stored } from './store.ts';
 import { createTieredStore } from './tiered-store.ts';
@@ -54,6 +55,8 @@ const SMALL_BYTES = 2 ** 20;
 /** An object that was not for the cache is tried again after this. */
 const UNCACHEABLE_MS = 60_000;
 const MAX_ABSENT = 100_000;
+/** Stretches of large objects that are fetched from one place at a time: well below the connections to a storage, which are 256. */
+const MOST_RANGES = 96;
 /** Of the memory, this share is for bytes on their way from disk to clients; more than so many bytes gain nothing. */
 const CHUNK_SHARE = 1 / 8;
 const CHUNK_BYTES = 24 * 2 ** 20;
@@ -65,6 +68,7 @@ export async function openCache(options: CacheOptions): Promise<Cache> {
   const closing = new AbortController();
   const running = new Set<Promise<unknown>>();
   const breakers = new Map<string, Breaker>();
+  const permits = new Map<string, Permits>();
   const uploads = createUploads();
   const evictedFrom =
     (tier: Tier) =>
@@ -93,6 +97,11 @@ export async function openCache(options: CacheOptions): Promise<Cache> {
       const breaker = breakers.get(place) ?? createBreaker(now);
       breakers.set(place, breaker);
       return breaker;
+    },
+    permitsOf: (place) => {
+      const found = permits.get(place) ?? createPermits(MOST_RANGES);
+      permits.set(place, found);
+      return found;
     },
     signal: closing.signal,
     uncacheable: new LRUCache({ max: 10_000, ttl: UNCACHEABLE_MS }),

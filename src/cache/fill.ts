@@ -4,6 +4,7 @@ import { S3Error } from '../s3/error.ts';
 import { BLOCK_BYTES } from './content.ts';
 import type { Description } from './description.ts';
 import { FillBlocks } from './fill-blocks.ts';
+import type { Permits } from './permits.ts';
 import { createSegments, SEGMENT_BYTES, type Segments } from './segments.ts';
 import type { Draft } from './store.ts';
 
@@ -17,6 +18,8 @@ export interface FillOptions {
    * Rejects with an S3Error below 500 when there is another version by now.
    */
   readonly fetchRange: (start: number, end: number) => Promise<Readable | undefined>;
+  /** Turns at asking for stretches, which all fills from one place share. */
+  readonly permits: Permits;
   /** Whether requests for the object wait to hear which version is the current one, and may want this. */
   readonly isAwaited: () => boolean;
   /** Awaited for what has come, as long as nobody but the one who began it wants it; then it comes over one connection. */
@@ -208,7 +211,9 @@ export class Fill {
     for (let attempt = 0; ; attempt++) {
       const from = this.#blocks.firstMissing(start, end);
       if (from >= end || this.#failure !== undefined) return true;
+      const endTurn = await this.#options.permits.take();
       try {
+        if (this.#failure !== undefined) return true;
         const stream = await this.#options.fetchRange(from, end - 1);
         if (stream === undefined) {
           this.#hasRanges = false;
@@ -218,6 +223,8 @@ export class Fill {
         await this.#receive(stream, from, end, () => true);
       } catch (error) {
         if (this.#failure !== undefined || attempt >= RETRIES || isAnswer(error)) throw error;
+      } finally {
+        endTurn();
       }
     }
   }

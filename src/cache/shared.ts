@@ -3,6 +3,7 @@ import type { Handler, S3Request } from '../s3/message.ts';
 import type { Breaker } from './breaker.ts';
 import type { ObjectName } from './identity.ts';
 import type { KeyStates } from './key-state.ts';
+import type { Permits } from './permits.ts';
 import type { Rule } from './rules.ts';
 import type { Recorder } from './stats.ts';
 import type { CacheStore } from './store.ts';
@@ -22,6 +23,8 @@ export interface Shared {
   readonly now: () => number;
   /** The line to a place; the same one for all storages there. */
   readonly breakerOf: (place: string) => Breaker;
+  /** Turns at fetching from a place, so that many large objects leave connections for everything else. */
+  readonly permitsOf: (place: string) => Permits;
   /** Aborts when the cache closes. */
   readonly signal: AbortSignal;
   /** Objects that were found not to be for the cache, for a while. */
