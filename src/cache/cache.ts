@@ -6,8 +6,8 @@ import { openDiskStore } from './disk-store.ts';
 import { createKeyStates } from './key-state.ts';
 import { type CachePlace, cacheLayer } from './layer.ts';
 import { createMemoryStore } from './memory-store.ts';
-import type { CacheLog, Shared } from './shared.ts';
 import { createPermits, type Permits } from './permits.ts';
+import type { CacheLog, Shared } from './shared.ts';
 import { type CacheStats, createRecorder, type Tier } from './stats.ts';
 import type { CacheStore, Stored } from './store.ts';
 import { createTieredStore } from './tiered-store.ts';
@@ -57,8 +57,12 @@ const UNCACHEABLE_MS = 60_000;
 const MAX_ABSENT = 100_000;
 /** Stretches of large objects that are fetched from one place at a time: well below the connections to a storage, which are 256. */
 const MOST_RANGES = 96;
-/** Of the memory, this share is for bytes on their way from disk to clients; more than so many bytes gain nothing. */
-const CHUNK_SHARE = 1 / 8;
+/**
+ * A quarter of the memory is for bytes that are moved, half of that for those from disk to clients. More than so many bytes
+ * would gain nothing; the rest is what fills, sockets and the allocator take that nobody counts.
+ */
+const MOVED_SHARE = 1 / 4;
+const MOVED_BYTES = 64 * 2 ** 20;
 const CHUNK_BYTES = 24 * 2 ** 20;
 
 export async function openCache(options: CacheOptions): Promise<Cache> {
@@ -151,10 +155,11 @@ function sharesOf({ memory, disk }: CacheSizes): {
   readonly largest: number;
   readonly small: number;
 } {
-  const chunks = Math.min(CHUNK_BYTES, Math.floor(memory * CHUNK_SHARE));
+  const moved = Math.min(MOVED_BYTES, Math.floor(memory * MOVED_SHARE));
+  const chunks = Math.min(CHUNK_BYTES, Math.floor(moved / 2));
   const largest = Math.floor(memory / 8);
   return {
-    memory: disk === undefined ? memory : memory - chunks,
+    memory: disk === undefined ? memory : memory - moved,
     chunks,
     largest,
     small: Math.min(SMALL_BYTES, largest),

@@ -205,7 +205,7 @@ t.test(
     const reload = (changed: string) => gateway.reload(parseConfig(changed, 'test', { env: {}, readFile: () => '' }));
     await reload(text.replace('size: 1GiB', 'size: 2MB').replace('memory: 64MiB', 'memory: 8MiB'));
     const { json } = await api(gateway.adminUrl, 'stats');
-    t.match(json, { usage: { memory: { size: 7_340_032 }, disk: { size: 2_000_000, bytes: 0 } } });
+    t.match(json, { usage: { memory: { size: 6_291_456 }, disk: { size: 2_000_000, bytes: 0 } } });
     t.notMatch(gateway.log(), /next start/);
     await reload(text.replace(`path: "${folder}/cache"`, `path: "${folder}/elsewhere"`));
     t.match(gateway.log(), /another folder for the cache, or none, counts from the next start on/);
