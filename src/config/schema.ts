@@ -184,7 +184,7 @@ const cacheRule = z
   });
 
 const cache = z.strictObject({
-  memory: size.default(512 * 2 ** 20).describe('For small objects.'),
+  memory: size.default(512 * 2 ** 20).describe('For small objects, and bytes on their way from disk.'),
   disk: z
     .strictObject({
       path: z.string().min(1).describe('Folder of the cache alone, for its owner only; made when absent.'),
