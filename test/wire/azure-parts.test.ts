@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import t, { type Test } from 'tap';
 import { S3Error } from '../../src/s3/error.ts';
 import type { BodyClaims } from '../../src/s3/message.ts';
-import { unpackBlockId } from '../../src/store/azure/block-id.ts';
+import { packBlockId, unpackBlockId } from '../../src/store/azure/block-id.ts';
 import { packRecord } from '../../src/store/azure/record.ts';
 import type { ObjectStore, UploadPartInput } from '../../src/store/object-store.ts';
 import { type AzureAnswer, azureStandIn, blobHeaders, type SeenByAzure } from '../support/azure-stand-in.ts';
@@ -150,6 +150,44 @@ t.test('a service that is busy at the trial is tried again by the next part', as
   await t.rejects(send(store), { code: 'SlowDown' });
   isBusy = false;
   t.equal((await send(store)).etag, md5Of(large).toString('hex'));
+});
+
+t.test('parts of many sizes do not outgrow the metadata, and are found by their blocks', async (t) => {
+  const numbers = Array.from({ length: 1000 }, (_, index) => index + 1);
+  const sizeOf = (partNumber: number) => 5 * 1024 * 1024 + partNumber;
+  const etagOf = (partNumber: number) => md5Of(Buffer.from([partNumber])).toString('hex');
+  const listed = numbers.map((partNumber) => {
+    const last = { isBare: false, md5: etagOf(partNumber), checksum: undefined };
+    const id = packBlockId({ partNumber, sequence: 0, attempt: 1, random: Buffer.alloc(3), last });
+    return `<Block><Name>${id}</Name><Size>${sizeOf(partNumber)}</Size></Block>`;
+  });
+  const upload = packRecord({ upload: { key: 'k', initiated: 0 }, userMetadata: [['a-b', 'v'.repeat(2000)]] });
+  const written: string[] = [];
+  const { store } = await azureStandIn(t, ({ method, target, headers }) => {
+    if (method === 'GET') return { status: 200, body: `<BlockList><L>${listed.join('')}</L></BlockList>` };
+    if (method === 'DELETE') return { status: 202 };
+    if (method === 'PUT') {
+      if (target.includes('comp=blocklist')) written.push(String(headers['x-ms-meta-sluice']));
+      return { status: 201, headers: blobHeaders({ 'x-ms-copy-status': 'success' }) };
+    }
+    if (target.includes('.sluice/')) return { status: 200, headers: blobHeaders({ 'x-ms-meta-sluice': upload }) };
+    const size = String(numbers.reduce((sum, partNumber) => sum + sizeOf(partNumber), 0));
+    const { 'content-md5': _, ...own } = blobHeaders({ 'x-ms-meta-sluice': written[0] ?? '', 'content-length': size });
+    return { status: 200, headers: own };
+  });
+  const { signal } = new AbortController();
+  const parts = numbers.map((partNumber) => ({ partNumber, etag: etagOf(partNumber), checksum: undefined }));
+  const expected = { expectedChecksum: undefined, expectedSize: undefined };
+  const object = { bucket: 'bucket', key: 'k' };
+  const complete = { ...object, uploadId: UPLOAD, parts, conditions: {}, ...expected };
+  const { etag } = await store.completeMultipartUpload(complete, signal);
+  t.match(etag, /-1000$/);
+  t.ok((written[0]?.length ?? 0) < 8192, 'Azure would take no more');
+  const read = { ...object, range: undefined, conditions: {}, headOnly: true };
+  const found = await store.getObject({ ...read, partNumber: 7 }, signal);
+  t.equal(found.object.etag, etag);
+  t.equal(found.range?.end, numbers.slice(0, 7).reduce((sum, partNumber) => sum + sizeOf(partNumber), 0) - 1);
+  t.equal(found.object.parts?.length, 1000);
 });
 
 t.test('checksums of parts are kept, whichever block tells them', async (t) => {

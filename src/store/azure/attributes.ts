@@ -15,7 +15,7 @@ const PROPERTIES = [
 
 const META = 'x-ms-meta-';
 /** Bytes of all metadata of a blob, names and values. */
-const MAX_METADATA = 8 * 1024;
+export const MAX_METADATA = 8 * 1024;
 
 /** Classes whose tier is not Azure's default one. */
 const TIERS: Readonly<Record<string, string>> = {
@@ -64,8 +64,26 @@ export function propertyHeaders(systemHeaders: Headers): Record<string, string> 
   return Object.fromEntries(found);
 }
 
-/** The metadata headers, the record among them. */
+/** The metadata headers, the record among them. @throws S3Error MetadataTooLarge */
 export function metadataHeaders(attributes: BlobAttributes): Record<string, string> {
+  const headers = unlimitedHeaders(attributes);
+  const size = sizeOf(headers);
+  if (size <= MAX_METADATA) return headers;
+  throw new S3Error('MetadataTooLarge', {
+    detail: { Size: String(size), MaxSizeAllowed: String(MAX_METADATA) },
+  });
+}
+
+/** Bytes that Azure counts of these attributes' metadata; it takes `MAX_METADATA`. */
+export function metadataSize(attributes: BlobAttributes): number {
+  return sizeOf(unlimitedHeaders(attributes));
+}
+
+function sizeOf(headers: Readonly<Record<string, string>>): number {
+  return Object.entries(headers).reduce((sum, [name, value]) => sum + name.length - META.length + value.length, 0);
+}
+
+function unlimitedHeaders(attributes: BlobAttributes): Record<string, string> {
   const { systemHeaders, userMetadata, storageClass, tags, hasTags } = attributes;
   const headers: Record<string, string> = {};
   const kept: [string, string][] = [];
@@ -83,15 +101,6 @@ export function metadataHeaders(attributes: BlobAttributes): Record<string, stri
     ...(tags.length > 0 && !(hasTags && areTagsPlain(tags)) && { tags }),
   };
   headers[`${META}${RECORD_NAME}`] = packRecord(record);
-  const size = Object.entries(headers).reduce(
-    (sum, [name, value]) => sum + name.length - META.length + value.length,
-    0,
-  );
-  if (size > MAX_METADATA) {
-    throw new S3Error('MetadataTooLarge', {
-      detail: { Size: String(size), MaxSizeAllowed: String(MAX_METADATA) },
-    });
-  }
   return headers;
 }
 

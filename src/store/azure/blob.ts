@@ -125,10 +125,13 @@ export function checksumOf({ record, etag }: Blob): Checksum | undefined {
   return { algorithm, type, value };
 }
 
-/** The parts an object was made of, without their checksums; undefined when it was written in one piece. */
+/**
+ * The parts an object was made of, without their checksums; undefined when it was written in one piece, and none where
+ * only its blocks tell.
+ */
 function partsOf({ record: { multipart }, etag }: Blob): readonly PartInfo[] | undefined {
   if (multipart === undefined || multipart.etag !== etag) return undefined;
-  return multipart.parts.flatMap(([first, count, size]) =>
+  return (multipart.parts ?? []).flatMap(([first, count, size]) =>
     Array.from({ length: count }, (_, index) => ({ partNumber: first + index, size, checksum: undefined })),
   );
 }

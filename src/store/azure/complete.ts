@@ -3,7 +3,7 @@ import { hasConditions } from '../../s3/conditions.ts';
 import { S3Error } from '../../s3/error.ts';
 import { assemblePartChecksum } from '../multipart-checksum.ts';
 import type { CompleteMultipartUploadInput, WrittenObject } from '../object-store.ts';
-import { readAttributes } from './attributes.ts';
+import { type BlobAttributes, MAX_METADATA, metadataSize, readAttributes } from './attributes.ts';
 import { type Blob, checksumOf } from './blob.ts';
 import { checkContainer } from './buckets.ts';
 import type { Context } from './context.ts';
@@ -12,7 +12,7 @@ import { blobName } from './names.ts';
 import { nativeConditions } from './native-conditions.ts';
 import { keptChecksums, readParts, type StoredPart } from './parts.ts';
 import { findBlob } from './reading.ts';
-import type { PartRun } from './record.ts';
+import type { BlobRecord, PartRun } from './record.ts';
 import { stagingOf } from './uploads.ts';
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html */
@@ -59,27 +59,48 @@ export async function completeUpload(
     checksums: checksum && keptChecksums(parts),
   };
   const tags = staging.record.tags ?? [];
+  const { upload } = staging.record;
   const attributes = {
     ...readAttributes(staging.properties, staging.metadata, staging.record),
     storageClass: staging.record.storageClass ?? 'STANDARD',
     tags,
     hasTags: await context.traits.mayTag(tags),
-    record: { multipart, ...(checksum && { checksum: { ...checksum, etag } }) },
   };
+  const record = fittingRecord(attributes, multipart, upload, checksum && { ...checksum, etag });
   const lastModified = await finishStaged(
     context,
     { bucket: input.bucket, key: input.key, staging: place.blob },
     {
       blocks: parts.flatMap((part) => part.blocks),
-      attributes,
+      attributes: { ...attributes, record },
       contentMd5: undefined,
       conditions,
-      upload: staging.record.upload,
+      upload,
     },
     signal,
   );
   uploads.forget(input);
   return { etag, lastModified, checksum };
+}
+
+/**
+ * The record of an object, with as much of its parts as there is room for beside the metadata. Sizes, many of which
+ * differ, are left to the blocks first; then the checksums of parts go.
+ */
+function fittingRecord(
+  attributes: Omit<BlobAttributes, 'record'>,
+  multipart: NonNullable<BlobRecord['multipart']>,
+  upload: BlobRecord['upload'],
+  checksum: BlobRecord['checksum'],
+): BlobRecord {
+  const record = checksum === undefined ? {} : { checksum };
+  const withoutSizes = { ...multipart, parts: undefined };
+  const withoutBoth = { ...withoutSizes, checksums: undefined };
+  const fits = (candidate: BlobRecord) =>
+    metadataSize({ ...attributes, hasTags: false, record: { ...candidate, ...(upload && { upload }) } }) <=
+    MAX_METADATA;
+  const candidates = [multipart, withoutSizes, withoutBoth].map((each) => ({ ...record, multipart: each }));
+  return candidates.find(fits) ?? { ...record, multipart: withoutBoth };
 }
 
 /** The object that this upload has become; undefined when it has not. */

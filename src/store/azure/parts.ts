@@ -59,27 +59,41 @@ export function keptChecksums(parts: readonly StoredPart[]): string | undefined 
   return kept.length === 0 ? undefined : Buffer.concat(kept).toString('base64');
 }
 
-/** The checksums of an object's parts, from the blocks that it still consists of, and the others from its record. */
-export async function partChecksums(
+/** What an object's description and record tell of its parts. */
+export interface KnownParts {
+  /** None where the blocks tell. */
+  readonly parts: readonly PartInfo[];
+  readonly whole: Checksum | undefined;
+  readonly kept: string | undefined;
+}
+
+/** The parts of an object with their checksums: what its record does not tell, the blocks do that it still consists of. */
+export async function tellParts(
   { client }: { readonly client: AzureClient },
   { bucket, key }: ObjectPlace,
-  {
-    parts,
-    whole,
-    kept,
-  }: { readonly parts: readonly PartInfo[]; readonly whole: Checksum | undefined; readonly kept: string | undefined },
+  { parts: known, whole, kept }: KnownParts,
   signal: AbortSignal,
 ): Promise<readonly PartInfo[]> {
+  const size = whole === undefined ? 0 : CHECKSUM_BYTES[whole.algorithm];
+  const bytes = Buffer.from(kept ?? '', 'base64');
+  if (known.length > 0 && bytes.byteLength === known.length * size)
+    return withChecksums(known, new Map(), { bytes, whole });
+  const blocks = await readBlocks(client, { container: bucket, blob: blobName(key) }, 'committed', signal);
+  const sums = new Map(
+    blocks.flatMap(({ told }) => (told.last?.checksum ? [[told.partNumber, told.last.checksum]] : [])),
+  );
+  return withChecksums(known.length > 0 ? known : partsOfBlocks(blocks), sums, { bytes, whole });
+}
+
+/** Gives each part the checksum that its blocks tell, else the next of those that are kept in the record. */
+function withChecksums(
+  parts: readonly PartInfo[],
+  told: ReadonlyMap<number, Pick<Checksum, 'algorithm' | 'value'>>,
+  { bytes, whole }: { readonly bytes: Buffer; readonly whole: Checksum | undefined },
+): readonly PartInfo[] {
   if (whole === undefined) return parts;
   const { algorithm } = whole;
   const size = CHECKSUM_BYTES[algorithm];
-  const bytes = Buffer.from(kept ?? '', 'base64');
-  const areAllKept = bytes.byteLength === parts.length * size;
-  const place = { container: bucket, blob: blobName(key) };
-  const blocks = areAllKept ? [] : await readBlocks(client, place, 'committed', signal);
-  const told = new Map(
-    blocks.flatMap(({ told }) => (told.last?.checksum ? [[told.partNumber, told.last.checksum]] : [])),
-  );
   let at = 0;
   return parts.map((part) => {
     let sum = told.get(part.partNumber);
@@ -89,6 +103,12 @@ export async function partChecksums(
     }
     return sum === undefined ? part : { ...part, checksum: { ...sum, type: 'FULL_OBJECT' as const } };
   });
+}
+
+function partsOfBlocks(blocks: readonly ListedBlock[]): readonly PartInfo[] {
+  const sizes = new Map<number, number>();
+  for (const { told, size } of blocks) sizes.set(told.partNumber, (sizes.get(told.partNumber) ?? 0) + size);
+  return [...sizes].map(([partNumber, size]) => ({ partNumber, size, checksum: undefined }));
 }
 
 /** Undefined while its last block is missing, or any before it. */

@@ -12,7 +12,7 @@ import type { Context } from './context.ts';
 import { deliveryUrl, mayDeliver } from './delivery.ts';
 import { azureStatus } from './errors.ts';
 import { blobName, SYSTEM_PREFIX } from './names.ts';
-import { partChecksums } from './parts.ts';
+import { tellParts } from './parts.ts';
 
 /** How often a read begins anew when the object is replaced between looking at it and reading it. */
 const ATTEMPTS = 3;
@@ -82,7 +82,7 @@ export async function getObject(
     checkReadConditions(conditions, blob);
     const parts =
       object.parts !== undefined && (hasPartChecksums === true || partNumber !== undefined)
-        ? await partChecksums(
+        ? await tellParts(
             context,
             input,
             { parts: object.parts, whole: object.checksum, kept: blob.record.multipart?.checksums },

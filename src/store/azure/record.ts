@@ -13,7 +13,8 @@ export interface BlobRecord {
   readonly multipart?: {
     readonly etag: string;
     readonly size: number;
-    readonly parts: readonly PartRun[];
+    /** Undefined where there is no room for them: the object's blocks tell. */
+    readonly parts: readonly PartRun[] | undefined;
     /** The upload that made it, so that completing twice is no error. */
     readonly uploadId: string;
     /** Checksums of parts that no block tells, one behind the other in base64. */
@@ -82,8 +83,9 @@ function multipartOf(value: unknown): BlobRecord['multipart'] {
   if (!Array.isArray(value)) return undefined;
   const [etag, size, runs, uploadId, checksums] = value as readonly unknown[];
   if (typeof etag !== 'string' || typeof size !== 'number' || typeof uploadId !== 'string') return undefined;
-  if (!Array.isArray(runs) || !runs.every(isRun)) return undefined;
-  return { etag, size, parts: runs, uploadId, ...(typeof checksums === 'string' && { checksums }) };
+  const parts = runs ?? undefined;
+  if (parts !== undefined && (!Array.isArray(parts) || !parts.every(isRun))) return undefined;
+  return { etag, size, parts, uploadId, ...(typeof checksums === 'string' && { checksums }) };
 }
 
 function isRun(value: unknown): value is PartRun {
