@@ -99,7 +99,7 @@ async function openAzure(config: AzureStorageConfig, { log, now }: ConnectionDep
   return {
     handler: serve(store),
     place: `${origin.protocol}://${origin.host}:${origin.port}${basePath}`,
-    tokenKey: createSecretKey(createHash('sha256').update(`sluice tokens ${secret}`).digest()),
+    tokenKey: tokenKeyOf(config.tokenSecret ?? secret),
     kind: 'account',
     // What began when is written there by us.
     clock: now,
@@ -124,7 +124,7 @@ async function openUpstream(config: S3StorageConfig, { log, now }: ConnectionDep
       breaker(),
     ]),
     place: `${config.protocol}://${config.endpoint}`,
-    tokenKey: createSecretKey(createHash('sha256').update(`sluice tokens ${config.secretKey}`).digest()),
+    tokenKey: tokenKeyOf(config.tokenSecret ?? config.secretKey),
     kind: 'service',
     clock,
     close: () => transport.close(),
@@ -162,6 +162,10 @@ export function transportOptions({
   ca,
 }: S3StorageConfig | AzureStorageConfig): TransportOptions {
   return { connectTimeout, idleTimeout, ...(ca !== undefined && { ca: readFileSync(ca) }) };
+}
+
+function tokenKeyOf(secret: string): KeyObject {
+  return createSecretKey(createHash('sha256').update(`sluice tokens ${secret}`).digest());
 }
 
 /** A secret of the folder's own, made once, for its owner only. */

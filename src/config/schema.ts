@@ -81,6 +81,14 @@ const everyStorage = {
   sentinel: z.string().min(1).optional().describe("An object whose HEAD is this storage's health check."),
 };
 
+const tokenSecret = z
+  .string()
+  .min(16, 'must have at least 16 characters')
+  .optional()
+  .describe(
+    'What upload ids and list tokens are bound with, so that they outlast the keys; made of these unless given.',
+  );
+
 const s3Storage = z.strictObject({
   ...everyStorage,
   // Object.keys says string[]; these are the table's own names.
@@ -93,6 +101,7 @@ const s3Storage = z.strictObject({
   accessKey: z.string().min(1),
   secretKey: z.string().min(1),
   sessionToken: z.string().min(1).optional(),
+  tokenSecret,
   region: z.string().min(1).optional().describe('Taken from the endpoint where the vendor allows it.'),
   ca: z.string().min(1).optional().describe("File with the CA that signed this endpoint's certificate (PEM)."),
   retries: z.int().min(0).max(10).default(3),
@@ -127,6 +136,7 @@ const azureStorage = z.strictObject({
   accountKey: z.string().min(1).optional().describe('Its key, in base64.'),
   sas: z.string().min(1).optional().describe('A shared access signature, instead of the key.'),
   connectionString: z.string().min(1).optional().describe('As the portal shows it, instead of all these.'),
+  tokenSecret,
   delivery: z
     .enum(['proxy', 'redirect', 'redirect-all'])
     .default('proxy')
