@@ -1,3 +1,4 @@
+import type { VersionMark } from './description.ts';
 import { Ids } from './disk-ids.ts';
 import { AT, FLAG, IMAGE_BYTES, PLACE_BYTES, Records } from './disk-records.ts';
 import { Texts } from './disk-texts.ts';
@@ -88,6 +89,18 @@ export class DiskIndex {
     };
   }
 
+  /** Whether an entry is this version; cheaper than to make an object of it. */
+  isVersion(number: number, { etag, size, lastModified }: VersionMark): boolean {
+    const page = this.#records.page(number);
+    const at = this.#records.at(number);
+    if (page.readDoubleLE(at + AT.size) !== size || page.readDoubleLE(at + AT.lastModified) !== lastModified)
+      return false;
+    return (
+      this.#texts.at(page.readUInt32LE(at + AT.text)).toString('utf8', 0, page.readUInt16LE(at + AT.etagLength)) ===
+      etag
+    );
+  }
+
   /** Adds as the last used. What was there of the same object must have been removed. */
   add(entry: DiskEntry, usedAt: number): number {
     const { id, name, file, etag, size, lastModified, validatedAt, storedAt, isConfirmed } = entry;
@@ -150,9 +163,12 @@ export class DiskIndex {
     return before;
   }
 
-  confirm(number: number, validatedAt: number): void {
+  /** It needs no asking as of now, and gives when it was confirmed before. */
+  confirm(number: number, validatedAt: number): number {
+    const before = this.#read(number, AT.validatedAt);
     this.setValidatedAt(number, validatedAt);
     this.#setFlags(number, FLAG.confirmed, 0);
+    return before;
   }
 
   setValidatedAt(number: number, at: number): void {

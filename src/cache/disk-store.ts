@@ -1,6 +1,5 @@
 import { unlink } from 'node:fs/promises';
 import type { ChunkPool } from './chunk-pool.ts';
-import { isSameVersion } from './description.ts';
 import { type CheckedFiles, createCheckedFiles } from './disk-checked.ts';
 import { fileContent, openFile } from './disk-content.ts';
 import { openDiskDraft } from './disk-draft.ts';
@@ -177,10 +176,7 @@ class FileStore implements DiskStore {
 
   validated(stored: Stored, at: number): void {
     const number = this.#numberOf(stored);
-    if (number === undefined) return;
-    const before = this.#index.entry(number).validatedAt;
-    this.#index.confirm(number, at);
-    if (at - before > TOUCH_MS) this.#journal.touch(number);
+    if (number !== undefined && at - this.#index.confirm(number, at) > TOUCH_MS) this.#journal.touch(number);
   }
 
   doubt(id: string): void {
@@ -206,7 +202,7 @@ class FileStore implements DiskStore {
 
   #numberOf(stored: Stored): number | undefined {
     const number = this.#index.find(stored.id);
-    return number !== undefined && isSameVersion(this.#index.entry(number), stored) ? number : undefined;
+    return number !== undefined && this.#index.isVersion(number, stored) ? number : undefined;
   }
 
   #put(entry: DiskEntry, usedAt: number): void {
