@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import { startFaultyLine } from '../../support/faulty-line.ts';
 import { ACCESS_KEY, CREDENTIALS, SECRET_KEY, startTestGateway } from '../../support/gateway.ts';
 import { selfSigned } from '../../support/self-signed.ts';
 import { wireClient } from '../../support/wire-client.ts';
@@ -12,6 +13,7 @@ import { run } from '../process.ts';
 
 const SOURCE = fileURLToPath(new URL('zadig.go', import.meta.url));
 const missing = missingForGo();
+const WORKSPACE = 'wf-demo/cache/build/mod/zadig-build-cache.tar.gz';
 const HOST = 's3.office.test';
 
 if (missing.length > 0) t.plan(0, `not installed: ${missing.join(', ')}`);
@@ -22,12 +24,15 @@ else {
   await buildGo(SOURCE, program);
   const certificate = await selfSigned(folder, HOST);
 
+  // The SDK waits seconds between its attempts at a storage in trouble: side by side they cost the longest of them.
+  t.jobs = 7;
   for (const [provider, addressing, isSecure] of [
     ['Other, Qiniu, Amazon, Google', 'path', false],
     ['Ali, Tencent, Huawei, Volcano', 'virtual', false],
     ['Other over HTTPS', 'path', true],
+    ['Ali over HTTPS', 'virtual', true],
   ] as const) {
-    t.test(`provider ${provider}`, async (t) => {
+    t.test(`provider ${provider}`, { buffered: true }, async (t) => {
       const vendor = await startStandIn('oss');
       const tls = `tls: { cert: ${JSON.stringify(certificate.certFile)}, key: ${JSON.stringify(certificate.keyFile)} }`;
       const gateway = await startTestGateway(`${isSecure ? tls : ''}
@@ -63,6 +68,67 @@ storages:
       t.match(await play('all'), { status: 0, stdout: 'done\n' });
       await vendor.close();
       t.match(await play('down'), { status: 0, stdout: 'done\n' });
+    });
+  }
+
+  for (const [fault, cache, kind] of [
+    ['down', 'off', 'full'],
+    ['slow', 'off', 'full'],
+    ['halfway', 'off', 'full'],
+    ['refusing', 'off', 'on 2'],
+    // What is cached is there although its storage is not.
+    ['down', 'zadig', 'on 2'],
+    ['slow', 'zadig', 'on 2'],
+    ['halfway', 'zadig', 'on 2'],
+  ] as const) {
+    t.test(`builds of a job, the storage ${fault} for one of them, cache: ${cache}`, { buffered: true }, async (t) => {
+      const vendor = await startStandIn('oss');
+      const line = await startFaultyLine(vendor.port);
+      const gateway = await startTestGateway(`${CREDENTIALS}
+storages:
+  - name: vendor
+    provider: oss
+    endpoint: ${vendor.endpoint.replace(`:${vendor.port}`, `:${line.port}`)}
+    protocol: http
+    region: ${vendor.row.region}
+    accessKey: ${STAND_IN_KEY.accessKey}
+    secretKey: ${STAND_IN_KEY.secretKey}
+    retries: 0
+    idleTimeout: 250ms
+    default: true
+buckets: [{ name: zadig-bkt, storage: vendor, bucket: real-bucket, cache: ${cache} }]
+cache: { memory: 64MiB, verify: 0 }
+`);
+      t.teardown(async () => {
+        await gateway.close();
+        await line.close();
+        await vendor.close();
+      });
+      const { ask } = wireClient(t, { port: gateway.port });
+      t.equal((await ask('PUT', 'real-bucket')).status, 200);
+      const build = (number: number) =>
+        run(program, [], {
+          env: {
+            PLAY: 'build',
+            BUILD: String(number),
+            BUCKET: 'zadig-bkt',
+            ADDRESSING: 'path',
+            ADDRESS: `127.0.0.1:${gateway.port}`,
+            ENDPOINT: `${HOST}:${gateway.port}`,
+            ACCESS_KEY,
+            SECRET_KEY,
+            CA: '',
+          },
+        });
+      t.match(await build(1), { status: 0, stdout: 'full, kept\n' });
+      t.match(await build(2), { status: 0, stdout: 'on 1, kept\n' });
+      // What was put is kept once the storage has been asked how it took it.
+      const isKept = async () => (await ask('GET', 'zadig-bkt', WORKSPACE)).headers['x-sluice-cache'] === 'revalidated';
+      while (cache !== 'off' && !(await isKept()));
+      line.set(fault);
+      t.match(await build(3), { status: 0, stdout: `${kind}, not kept\n` }, fault);
+      line.set('none');
+      t.match(await build(4), { status: 0, stdout: 'on 2, kept\n' }, 'all is well again, with what was kept last');
     });
   }
 }
