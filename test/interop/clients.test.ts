@@ -45,7 +45,8 @@ for (const source of backends(process.env.BACKEND ?? Object.keys(TITLES).join(',
     );
     record({ backend: TITLES[source.name] ?? source.name, version: backend.version, through });
     if (source.name !== 'ceph') return;
-    await t.test('and one of each kind where the storage is signed V2 and addressed by host', async (t) => {
+    const title = 'and one of each kind where the storage is signed V2 and addressed by host';
+    await t.test(title, { timeout: 600_000 }, async (t) => {
       const gateways = await gatewaysOver(t, backend, 'signature: v2, addressing: virtual, ');
       await rounds(t, chosen(ONE_OF_EACH), gateways, () => 6 * MiB + 7);
     });
