@@ -1,4 +1,5 @@
 import { unlink } from 'node:fs/promises';
+import { S3Error } from '../s3/error.ts';
 import type { ChunkPool } from './chunk-pool.ts';
 import { type CheckedFiles, createCheckedFiles } from './disk-checked.ts';
 import { fileContent, openFile } from './disk-content.ts';
@@ -146,6 +147,8 @@ class FileStore implements DiskStore {
         throw error;
       }
     } catch (err) {
+      // The file is no worse for it; and whoever is asked instead needs a descriptor too.
+      if (isCode(err, 'EMFILE', 'ENFILE')) throw new S3Error('ServiceUnavailable', { cause: err });
       this.#options.log.warn({ err }, 'a file of the cache cannot be used');
       if (isCode(err, 'EIO')) this.#fail(err);
       return undefined;

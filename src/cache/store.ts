@@ -51,8 +51,11 @@ export interface Draft {
   readonly holdsBytes: boolean;
   /** @throws Error when there is no room or the disk fails; the draft is of no use any more */
   write(index: number, bytes: Uint8Array): Promise<void>;
-  /** @throws Error */
-  read(index: number): Promise<Uint8Array>;
+  /**
+   * @param into a whole block's memory, which may be used for it
+   * @throws Error
+   */
+  read(index: number, into?: Uint8Array): Promise<Uint8Array>;
   /** Makes it the version that is found, once all blocks were written. False when it was overtaken. @throws Error */
   keep(options: KeepOptions): Promise<boolean>;
   /** Releases it; what was not kept is gone. */
@@ -64,7 +67,10 @@ export interface CacheStore {
   find(id: string): Stored | undefined;
   /** What can be had without waiting, where the store has any such; undefined for all that `open` is for. */
   inMemory?(stored: Stored): InMemory | undefined;
-  /** Undefined when its bytes turn out to be gone or damaged: it is dropped then. Close the content. */
+  /**
+   * Undefined when its bytes turn out to be gone or damaged: it is dropped then. Close the content.
+   * @throws S3Error ServiceUnavailable when the process has no file descriptor left
+   */
   open(stored: Stored): Promise<Opened | undefined>;
   /** A place for a new version of a size; undefined when there is none for it now. */
   draft(name: ObjectName, size: number): Draft | undefined;

@@ -1,9 +1,9 @@
 /**
  * Run as a process of its own, with a folder for a cache and what goes wrong there: reads through the cache while its disk
- * is full, read-only or takes no large files, and prints what happened, as JSON.
+ * is full, read-only or takes no large files, or no file can be opened, and prints what happened, as JSON.
  */
 import { spawnSync } from 'node:child_process';
-import { unlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cached, send } from './cached.ts';
 import { generatedBytes } from './generated.ts';
@@ -34,6 +34,7 @@ async function readAll(prefix: string, count: number, size = LARGE): Promise<str
   return results;
 }
 
+const taken: number[] = [];
 const ballast = join(folder, 'ballast');
 const TROUBLES: Readonly<Record<string, { readonly begin: () => void; readonly end: () => void }>> = {
   full: {
@@ -47,6 +48,18 @@ const TROUBLES: Readonly<Record<string, { readonly begin: () => void; readonly e
     end: () => unlinkSync(ballast),
   },
   'read-only': { begin: () => remount('ro'), end: () => remount('rw') },
+  descriptors: {
+    begin: () => {
+      try {
+        for (;;) taken.push(openSync('/dev/null', 'r'));
+      } catch {
+        // None is left.
+      }
+    },
+    end: () => {
+      for (const descriptor of taken) closeSync(descriptor);
+    },
+  },
   // A limit of the process: it is there from the start, for files larger than the others.
   'file-size': { begin: () => undefined, end: () => undefined },
 };
@@ -66,6 +79,7 @@ const after = await readAll('after', 2);
 const sent = vendor.bytesSent();
 const again = [await read('after-0'), await read('after-1')];
 const isFromCache = vendor.bytesSent() === sent;
+const knownAfter = await read('before-1');
 for (const close of closers) await close();
 const restarted = await cached({ teardown: () => undefined }, { disk, memory: 1000, vendor });
 const count = [...restarted.cache.store.entries()].length;
@@ -84,6 +98,7 @@ console.log(
     after,
     again,
     isFromCache,
+    knownAfter,
     count,
     survived,
   }),

@@ -50,3 +50,14 @@ t.test('R40 files that the disk does not take are passed through, and others kep
   t.equal(run.status, 0, run.stderr);
   t.match(JSON.parse(run.stdout), { ...EXPECTED, knownDuring: 'revalidated' });
 });
+
+t.test('R43 without a file descriptor a kept object is 503, and still there once there are some again', async (t) => {
+  const command = `ulimit -n 64 && exec "$1" "$2" "$3" descriptors`;
+  const run = spawnSync('bash', ['-c', command, 'bash', process.execPath, SCRIPT, diskFolder(t)], { encoding: 'utf8' });
+  t.equal(run.status, 0, run.stderr);
+  t.match(JSON.parse(run.stdout), {
+    ...EXPECTED,
+    knownDuring: 'WRONG 503 ServiceUnavailable',
+    knownAfter: 'revalidated',
+  });
+});
