@@ -11,20 +11,37 @@ export async function attempt(client: ClientScenario, access: ClientAccess): Pro
   const without = await lack(client);
   if (without !== false) return { skipped: without };
   const afterwards: (() => unknown)[] = [];
+  const outcome = await outcomeOf(client, access, strictCheck(afterwards));
+  const left: Outcome[] = [];
+  for (const after of afterwards.reverse()) {
+    try {
+      await after();
+    } catch (error) {
+      left.push({ fails: `afterwards: ${told(error, access)}` });
+    }
+  }
+  // What went wrong first is the one to tell.
+  return outcome === 'passes' ? (left[0] ?? outcome) : outcome;
+}
+
+async function outcomeOf(client: ClientScenario, access: ClientAccess, check: Check): Promise<Outcome> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`not done after ${LIMIT / 1000} s`)), LIMIT);
   });
   try {
-    await Promise.race([client.run(strictCheck(afterwards), access), late]);
+    await Promise.race([client.run(check, access), late]);
     return 'passes';
   } catch (error) {
-    const said = String(error instanceof Error ? error.message || error.name : error);
-    return { fails: said.replaceAll(`${access.folder}/`, '') };
+    return { fails: told(error, access) };
   } finally {
     clearTimeout(timer);
-    for (const after of afterwards.reverse()) await after();
   }
+}
+
+function told(error: unknown, { folder }: ClientAccess): string {
+  const said = String(error instanceof Error ? error.message || error.name : error);
+  return said.replaceAll(`${folder}/`, '');
 }
 
 function demand(isTrue: boolean, message: string): void {
