@@ -1,10 +1,12 @@
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { serve } from '../../src/store/serve.ts';
 import { handlerContract } from '../contract/object-store.ts';
 import { routedTraits } from '../contract/suite/traits.ts';
+import { azureFront } from '../support/azure-front.ts';
 import { azureConfig } from '../support/azure-gateway.ts';
 import { azuriteAccount, startAzurite, testAzureStore } from '../support/azurite.ts';
 import { configuredHandler } from '../support/configured-handler.ts';
+import { selfSigned } from '../support/self-signed.ts';
 
 /** Listings take half a minute on Azurite. */
 const timeout = 10 * 60_000;
@@ -19,6 +21,18 @@ await t.test('listings', { timeout }, async (t) => {
   t.teardown(() => azurite.stop());
   const start = async () => serve(testAzureStore(t, azuriteAccount(azurite)).store);
   await handlerContract(t, start, { parts: ['listing'] });
+});
+
+await t.test('over HTTPS, where Azure tells the MD5 of parts', { timeout }, async (t) => {
+  const azurite = await startAzurite();
+  t.teardown(() => azurite.stop());
+  const certificate = await selfSigned(t.testdir(), 'localhost');
+  const front = await azureFront(t, azurite, { certificate, tellsMd5: true });
+  const yaml = azureConfig(front, `, prefix: "${PREFIX}", ca: ${certificate.certFile}`);
+  const start = (t: Test) => configuredHandler(t, yaml.replace('protocol: http', 'protocol: https'));
+  const parts = ['multipart', 'multipart checksums'] as const;
+  await handlerContract(t, start, { parts, traits: routedTraits(PREFIX) });
+  t.ok(front.told > 10, 'and it did');
 });
 
 await t.test('behind the prefix of a storage', { timeout }, async (t) => {

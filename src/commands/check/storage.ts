@@ -62,7 +62,7 @@ async function tryConnection(
   const ask = askOf(handler, bucket);
   const service =
     config.provider === 'filesystem' || config.provider === 'azure' ? undefined : openService(config, settings.now);
-  const account = config.provider === 'azure' ? await tryAccount(config, settings.now) : undefined;
+  const account = config.provider === 'azure' ? await tryAccount(config, { bucket, now: settings.now }) : undefined;
   try {
     const isTls = config.provider !== 'filesystem' && config.protocol === 'https';
     // The service itself is asked, for its clock; what keeps its clock to itself is asked through its store.

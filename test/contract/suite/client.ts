@@ -28,7 +28,8 @@ export type Call = (parts: CallParts) => Promise<Answer>;
 export function clientOf(handler: Handler): Call {
   return async ({ checksum, ...parts }) => {
     const headers = { host: 'store.test:9000', ...parts.headers };
-    const request = { ...s3Request({ ...parts, headers }), bodyChecksum: () => checksum };
+    const bodyClaims = { md5: undefined, algorithm: checksum?.algorithm };
+    const request = { ...s3Request({ ...parts, headers }), bodyChecksum: () => checksum, bodyClaims };
     try {
       const response = await handler(request);
       const bytes = await bytesOf(response);
