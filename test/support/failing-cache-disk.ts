@@ -5,6 +5,7 @@
 import { spawnSync } from 'node:child_process';
 import { closeSync, openSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { cached, send } from './cached.ts';
 import { generatedBytes } from './generated.ts';
 
@@ -36,7 +37,7 @@ async function readAll(prefix: string, count: number, size = LARGE): Promise<str
 
 const taken: number[] = [];
 const ballast = join(folder, 'ballast');
-const TROUBLES: Readonly<Record<string, { readonly begin: () => void; readonly end: () => void }>> = {
+const TROUBLES: Readonly<Record<string, { readonly begin: () => unknown; readonly end: () => unknown }>> = {
   full: {
     begin: () => {
       try {
@@ -67,11 +68,11 @@ const { begin, end } = TROUBLES[trouble] ?? { begin: () => undefined, end: () =>
 
 await readAll('before', 2);
 const known = await read('before-0');
-begin();
+await begin();
 const during = await readAll('during', 3, 3 * LARGE);
 const knownDuring = await read('before-1');
 const errors = cache.stats().counters.diskErrors;
-end();
+await end();
 const stillAside = await readAll('aside', 1);
 const keptAside = await read('aside-0');
 clock.ahead += ASIDE_MS;
@@ -104,7 +105,12 @@ console.log(
   }),
 );
 
-function remount(mode: 'ro' | 'rw'): void {
-  const { status, stderr } = spawnSync('mount', ['-o', `remount,${mode}`, folder], { encoding: 'utf8' });
-  if (status !== 0) throw new Error(stderr);
+/** Tried again while a file is open for writing: the journal is written behind everybody's back. */
+async function remount(mode: 'ro' | 'rw'): Promise<void> {
+  for (let tries = 0; ; tries++) {
+    const { status, stderr } = spawnSync('mount', ['-o', `remount,${mode}`, folder], { encoding: 'utf8' });
+    if (status === 0) return;
+    if (tries === 100) throw new Error(stderr);
+    await delay(20);
+  }
 }
