@@ -31,11 +31,16 @@ const FIRST_BYTES = 64 * 1024;
 export function fillSource(fill: Fill): Source | undefined {
   if (!fill.hold()) return undefined;
   let most = FIRST_BYTES;
+  let isLent = false;
   return {
     read: (position, end) => {
       const last = Math.min(end, position + most - 1);
       most = BLOCK_BYTES;
-      return fill.read(position, last);
+      return fill.read(position, last, isLent);
+    },
+    lend: () => {
+      isLent = true;
+      return fill.lender;
     },
     close: () => fill.release(),
   };

@@ -105,7 +105,7 @@ export function readAt(file: FileHandle, position: number, length: number): Prom
 }
 
 /** Fills `bytes`. @throws Error when the file has no such bytes */
-async function readInto(file: FileHandle, bytes: Buffer, position: number): Promise<Buffer> {
+export async function readInto<T extends Uint8Array>(file: FileHandle, bytes: T, position: number): Promise<T> {
   for (let filled = 0; filled < bytes.length; ) {
     const { bytesRead } = await file.read(bytes, filled, bytes.length - filled, position + filled);
     if (bytesRead === 0) throw new Error(`the file ends before byte ${position + bytes.length}`);

@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, open, rename, unlink } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { BLOCK_BYTES, blockCount, blockLength } from './content.ts';
-import { readAt, writeAt } from './disk-content.ts';
+import { readInto, writeAt } from './disk-content.ts';
 import { encodeTrailer } from './disk-file.ts';
 import { type DiskFolder, isCode } from './disk-folder.ts';
 import type { DiskEntry } from './disk-index.ts';
@@ -62,7 +62,11 @@ export function openDiskDraft(name: ObjectName, size: number, options: DiskDraft
   return {
     holdsBytes: false,
     write: (index, bytes) => guarded(write(index, bytes)),
-    read: async (index) => readAt(await file, index * BLOCK_BYTES, blockLength(size, index)),
+    read: async (index, into) => {
+      const length = blockLength(size, index);
+      const bytes = into?.subarray(0, length) ?? Buffer.allocUnsafeSlow(length);
+      return readInto(await file, bytes, index * BLOCK_BYTES);
+    },
     keep: (kept) => guarded(keep(kept)),
     close: () => {
       if (isClosed) return;

@@ -1,12 +1,19 @@
+import type { Lender } from '../s3/lending.ts';
 import { BLOCK_BYTES, blockCount, blockLength } from './content.ts';
 import type { Draft } from './store.ts';
 
-/** A block of which only the first bytes have come. */
-interface PartialBlock {
-  readonly bytes: Uint8Array;
+/** One block's memory, and who has it. */
+interface Block {
+  /** Undefined where it is the draft's own. */
+  readonly memory: Uint8Array | undefined;
+  /** Resolves when what is there can be read. */
+  readonly bytes: Promise<Uint8Array> | Uint8Array;
+  /** Bytes that have come. */
   filled: number;
-  /** A reader was given some of it. */
-  isRead: boolean;
+  /** This table, and readers who say when they have done with what they were given. At none its memory is used again. */
+  holds: number;
+  /** Somebody has it who does not say so. */
+  isLost: boolean;
 }
 
 type BlockDraft = Pick<Draft, 'holdsBytes' | 'read' | 'write'>;
@@ -16,16 +23,18 @@ const RECENT_BLOCKS = 8;
 
 /**
  * The blocks of one version that is under way: bytes are put in anywhere, go to the draft block by block, and can be
- * read as soon as they have come.
+ * read as soon as they have come. Memory is used again as soon as nobody has it: fresh memory for each block makes the
+ * collector run all the time.
  */
-export class FillBlocks {
+export class FillBlocks implements Lender {
   readonly #size: number;
   readonly #draft: BlockDraft;
   readonly #done: Uint8Array;
-  readonly #partials = new Map<number, PartialBlock>();
-  /** Memory of blocks that were written and that nobody has: fresh memory for each makes the collector run all the time. */
+  /** Of which only the first bytes have come. */
+  readonly #partials = new Map<number, Block & { readonly bytes: Uint8Array }>();
+  readonly #recent = new Map<number, Block>();
   readonly #spare: Uint8Array[] = [];
-  readonly #recent = new Map<number, Promise<Uint8Array>>();
+  readonly #byMemory = new WeakMap<ArrayBufferLike, Block>();
   readonly #waiting = new Map<number, (() => void)[]>();
 
   constructor(size: number, draft: BlockDraft) {
@@ -53,17 +62,30 @@ export class FillBlocks {
 
   /**
    * Bytes from `position` on, at least one and none beyond `end`, which is included; undefined when none has come yet.
+   * @param isLent the reader calls `giveBack` or `abandon` with what it gets
    * @throws Error when the draft cannot be read
    */
-  read(position: number, end: number): Promise<Uint8Array> | Uint8Array | undefined {
+  read(position: number, end: number, isLent = false): Promise<Uint8Array> | Uint8Array | undefined {
     const index = Math.floor(position / BLOCK_BYTES);
     const from = position - index * BLOCK_BYTES;
-    const to = Math.min(BLOCK_BYTES, end + 1 - index * BLOCK_BYTES);
-    if (this.#done[index] === 1) return this.#block(index).then((block) => block.subarray(from, to));
-    const partial = this.#partials.get(index);
-    if (partial === undefined || partial.filled <= from) return undefined;
-    partial.isRead = true;
-    return partial.bytes.subarray(from, Math.min(to, partial.filled));
+    const block = this.#done[index] === 1 ? this.#whole(index) : this.#partials.get(index);
+    if (block === undefined || block.filled <= from) return undefined;
+    // Held from now on, also while it is read from the draft.
+    block.holds++;
+    if (!isLent) block.isLost = true;
+    const to = Math.min(block.filled, end + 1 - index * BLOCK_BYTES);
+    const { bytes } = block;
+    return bytes instanceof Uint8Array ? bytes.subarray(from, to) : bytes.then((whole) => whole.subarray(from, to));
+  }
+
+  giveBack({ buffer }: Uint8Array): void {
+    const block = this.#byMemory.get(buffer);
+    if (block !== undefined) this.#release(block);
+  }
+
+  abandon({ buffer }: Uint8Array): void {
+    const block = this.#byMemory.get(buffer);
+    if (block !== undefined) block.isLost = true;
   }
 
   /** Resolves when more of the block at `position` has come, or `wakeAll` was called. */
@@ -90,8 +112,9 @@ export class FillBlocks {
     const length = blockLength(this.#size, index);
     let partial = this.#partials.get(index);
     if (partial === undefined) {
-      const spare = length === BLOCK_BYTES ? this.#spare.pop() : undefined;
-      partial = { bytes: spare ?? Buffer.allocUnsafeSlow(length), filled: 0, isRead: false };
+      const memory = this.#take(length);
+      partial = { memory, bytes: memory, filled: 0, holds: 1, isLost: this.#draft.holdsBytes };
+      this.#byMemory.set(memory.buffer, partial);
       this.#partials.set(index, partial);
     }
     const taken = Math.min(length - partial.filled, bytes.length);
@@ -101,8 +124,9 @@ export class FillBlocks {
       await this.#draft.write(index, partial.bytes);
       this.#done[index] = 1;
       this.#partials.delete(index);
-      if (partial.isRead) this.#remember(index, Promise.resolve(partial.bytes));
-      else if (!this.#draft.holdsBytes && length === BLOCK_BYTES) this.#spare.push(partial.bytes);
+      // Who has some of it will want the rest.
+      if (partial.holds > 1) this.#remember(index, partial);
+      else this.#release(partial);
     }
     this.#wake(index);
     return taken;
@@ -110,23 +134,47 @@ export class FillBlocks {
 
   /** Forgets what has come of the block at `position`, unless all of it has. */
   forget(position: number): void {
-    this.#partials.delete(Math.floor(position / BLOCK_BYTES));
+    const index = Math.floor(position / BLOCK_BYTES);
+    const partial = this.#partials.get(index);
+    this.#partials.delete(index);
+    if (partial !== undefined) this.#release(partial);
   }
 
   /** A block that has come, read once for all who want it at about this time. */
-  #block(index: number): Promise<Uint8Array> {
+  #whole(index: number): Block {
     const recent = this.#recent.get(index);
     if (recent !== undefined) return recent;
-    const block = this.#draft.read(index);
+    const length = blockLength(this.#size, index);
+    const memory = this.#draft.holdsBytes ? undefined : this.#take(length);
+    const bytes = this.#draft.read(index, memory);
+    const block: Block = { memory, bytes, filled: length, holds: 1, isLost: memory === undefined };
+    if (memory !== undefined) this.#byMemory.set(memory.buffer, block);
     this.#remember(index, block);
-    block.catch(() => this.#recent.delete(index));
+    bytes.catch(() => {
+      block.isLost = true;
+      if (this.#recent.get(index) === block) this.#recent.delete(index);
+    });
     return block;
   }
 
-  #remember(index: number, block: Promise<Uint8Array>): void {
+  #remember(index: number, block: Block): void {
     this.#recent.set(index, block);
-    const [oldest] = this.#recent.keys();
-    if (this.#recent.size > RECENT_BLOCKS && oldest !== undefined) this.#recent.delete(oldest);
+    if (this.#recent.size <= RECENT_BLOCKS) return;
+    for (const [oldest, left] of this.#recent) {
+      this.#recent.delete(oldest);
+      this.#release(left);
+      return;
+    }
+  }
+
+  #take(length: number): Uint8Array {
+    return (length === BLOCK_BYTES ? this.#spare.pop() : undefined) ?? Buffer.allocUnsafeSlow(length);
+  }
+
+  #release(block: Block): void {
+    block.holds--;
+    if (block.holds > 0 || block.isLost || block.memory?.length !== BLOCK_BYTES) return;
+    this.#spare.push(block.memory);
   }
 
   #wake(index: number): void {

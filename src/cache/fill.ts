@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { S3Error } from '../s3/error.ts';
+import type { Lender } from '../s3/lending.ts';
 import { BLOCK_BYTES } from './content.ts';
 import type { Description } from './description.ts';
 import { FillBlocks } from './fill-blocks.ts';
@@ -39,12 +40,13 @@ const RETRIES = 2;
 const STALL_MS = 10_000;
 
 /**
- * A large object holds still at its first block while more readers come: node accepts one connection a turn of its event
- * loop, and moving bytes at full speed makes turns long. In milliseconds: without a newcomer, and in all.
+ * A large object holds still while more readers come: node accepts one connection a turn of its event loop, and moving bytes
+ * at full speed makes turns long. In milliseconds: until no newcomer is seen for so long, and in all.
  */
 const QUIET_MS = 6;
 const SETTLE_MS = 250;
 const LOOK_MS = 2;
+const FIRST_BYTES = BLOCK_BYTES;
 
 /**
  * The bytes of one version on their way from the storage. Any number of readers follow from any place, each at its own
@@ -66,7 +68,9 @@ export class Fill {
   #leadNext: number | undefined = SEGMENT_BYTES;
   #holders = 1;
   #joined = 0;
-  readonly #settled: Promise<void>;
+  /** Resolves when no more readers come for now; undefined when that is so. */
+  #settling: Promise<void> | undefined;
+  #patience = SETTLE_MS;
   /** Resolves when the line need not be spared. */
   readonly #hurried = Promise.withResolvers<void>();
 
@@ -78,19 +82,20 @@ export class Fill {
     this.#segments = createSegments(size, CONNECTIONS);
     this.#hasRanges = size >= PARALLEL_BYTES;
     if (options.pace === undefined) this.#hurried.resolve();
-    this.#settled = this.#hasRanges ? this.#settle() : Promise.resolve();
+    this.#beginSettling();
     this.finished = this.#run();
     this.finished.catch(() => undefined);
   }
 
   /**
    * Bytes from `position` on, at least one and none beyond `end` (which is included); waits for them.
+   * @param isLent the reader tells `lender` when it has done with them
    * @throws Error when they will not come
    */
-  async read(position: number, end: number): Promise<Uint8Array> {
+  async read(position: number, end: number, isLent = false): Promise<Uint8Array> {
     for (;;) {
       // Nothing may happen between looking and waiting.
-      const bytes = this.#blocks.read(position, end);
+      const bytes = this.#blocks.read(position, end, isLent);
       if (bytes !== undefined) return bytes;
       if (this.#failure !== undefined) throw this.#failure;
       this.#fetchWanted(position);
@@ -106,13 +111,20 @@ export class Fill {
     if (this.#holders === 0) return false;
     this.#holders++;
     this.#joined++;
-    if (this.#joined > 1) this.#hurried.resolve();
+    if (this.#joined > 1) {
+      this.#hurried.resolve();
+      this.#beginSettling();
+    }
     return true;
   }
 
   release(): void {
     this.#holders--;
     if (this.#holders === 0) this.#options.draft.close();
+  }
+
+  get lender(): Lender {
+    return this.#blocks;
   }
 
   get hasReaders(): boolean {
@@ -134,7 +146,7 @@ export class Fill {
   async #run(): Promise<void> {
     try {
       const workers = this.#hasRanges ? CONNECTIONS - 1 : 0;
-      const open = Promise.all([this.#settled, this.#hurried.promise]);
+      const open = Promise.all([this.#settling, this.#hurried.promise]);
       const others = open.then(() => Promise.all(Array.from({ length: workers }, () => this.#work())));
       await Promise.all([this.#lead(), others]);
       await Promise.all(this.#extras);
@@ -147,14 +159,21 @@ export class Fill {
     }
   }
 
+  #beginSettling(): void {
+    if (!this.#hasRanges || this.#patience <= 0) return;
+    this.#settling ??= this.#settle();
+  }
+
   /** Waits for those who come at about the same time. */
   async #settle(): Promise<void> {
     let joined = 0;
-    for (let quiet = 0, waited = 0; quiet < QUIET_MS && waited < SETTLE_MS; quiet += LOOK_MS, waited += LOOK_MS) {
+    for (let quiet = 0; quiet < QUIET_MS && this.#patience > 0; quiet += LOOK_MS) {
       await delay(LOOK_MS);
+      this.#patience -= LOOK_MS;
       if (this.#joined !== joined || this.#options.isAwaited()) quiet = 0;
       joined = this.#joined;
     }
+    this.#settling = undefined;
   }
 
   /** Takes the first answer's body as far as no other connection has taken over, then works like the others. */
@@ -245,7 +264,8 @@ export class Fill {
           if (this.#failure !== undefined) throw this.#failure;
           if (position >= end) throw new Error('the storage sent more than it announced');
           if (position % SEGMENT_BYTES === 0 && !mayEnter(position)) return;
-          if (position === BLOCK_BYTES) await this.#settled;
+          // A stream's first bytes may be what a newcomer waits for.
+          if (this.#settling !== undefined && position >= start + FIRST_BYTES) await this.#settling;
           const taken = await this.#blocks.put(position, rest);
           this.#options.onBytes(taken);
           rest = rest.subarray(taken);

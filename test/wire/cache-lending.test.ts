@@ -78,3 +78,29 @@ for (const scheme of ['http', 'https']) {
     t.equal(cache.stats().counters.damaged, 0);
   });
 }
+
+t.test('many readers of objects on their way, slow, fast and leaving, each get the right bytes', async (t) => {
+  const { vendor, cache, open } = await start(t, false);
+  const random = generator(5);
+  for (const [index, size] of [3_000_001, 40_000_000].entries()) {
+    const bytes = generatedBytes(size, index);
+    vendor.put(`key-${index}`, bytes);
+    const read = async (): Promise<void> => {
+      const start = random() < 0.6 ? 0 : Math.floor(random() * size);
+      const leavesAt = random() < 0.2 ? start + random() * (size - start) : Number.POSITIVE_INFINITY;
+      const isSlow = random() < 0.5;
+      const response = await open(`key-${index}`, { range: `bytes=${start}-` });
+      let position = start;
+      for await (const chunk of response as AsyncIterable<Buffer>) {
+        if (!chunk.equals(bytes.subarray(position, position + chunk.length))) t.fail(`at ${position}: other bytes`);
+        position += chunk.length;
+        if (isSlow && random() < 0.1) await new Promise(setImmediate);
+        if (position >= leavesAt) return;
+      }
+      t.equal(position, size);
+    };
+    await Promise.all(Array.from({ length: 12 }, read));
+    await cache.idle();
+    t.match(cache.stats().counters, { fillsKept: index + 1, fillsFailed: 0 });
+  }
+});
