@@ -10,6 +10,9 @@ import { type AzureAnswer, azureStandIn, blobHeaders, type SeenByAzure } from '.
 import { azuriteAccount, startAzurite, testAzureStore } from '../support/azurite.ts';
 import { generatedBytes } from '../support/generated.ts';
 
+const azurite = await startAzurite();
+t.teardown(() => azurite.stop());
+
 const UPLOAD = 'a'.repeat(40);
 const NONE: BodyClaims = { md5: undefined, algorithm: undefined };
 const large = generatedBytes(700_000, 1);
@@ -99,8 +102,6 @@ t.test('an MD5 that the client said is Azure’s to verify, on any line', async 
 });
 
 t.test('so it is for an object: one that comes to Azure as anything else replaces none', async (t) => {
-  const azurite = await startAzurite();
-  t.teardown(() => azurite.stop());
   const { store } = testAzureStore(t, azuriteAccount(azurite));
   const { signal } = new AbortController();
   await store.createBucket('objects');
@@ -191,8 +192,6 @@ t.test('parts of many sizes do not outgrow the metadata, and are found by their 
 });
 
 t.test('checksums of parts are kept, whichever block tells them', async (t) => {
-  const azurite = await startAzurite();
-  t.teardown(() => azurite.stop());
   const { store } = testAzureStore(t, azuriteAccount(azurite));
   const { signal } = new AbortController();
   const object = { bucket: 'parts', key: 'k' };
