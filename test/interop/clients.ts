@@ -1,4 +1,5 @@
 import { awscliGenerations } from './clients/awscli.ts';
+import { barman } from './clients/barman.ts';
 import { boto3Clients } from './clients/boto3.ts';
 import { curl } from './clients/curl.ts';
 import { dockerRegistry } from './clients/docker-registry.ts';
@@ -21,5 +22,5 @@ export const CLIENTS: readonly ClientScenario[] = [
   ...awscliGenerations,
   ...[s3cmd, s3cmdV2, rclone, curl, libs3],
   ...[sdkV3, ...sdkV2Clients, minioJs, opendal, goSdk, ...boto3Clients],
-  ...[restic, dockerRegistry, pgbackrest, s3fs, sccache],
+  ...[restic, dockerRegistry, pgbackrest, barman, s3fs, sccache],
 ];
