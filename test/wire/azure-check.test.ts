@@ -42,6 +42,7 @@ t.test('a flat account is usable, and says what it is and what its clock shows',
   t.match(found(report, 'account'), { state: 'native', note: /Standard_\w+, flat namespace$/ });
   t.match(found(report, 'clock'), { state: 'native', note: 'as ours' });
   t.equal(found(report, 'order of listings'), undefined);
+  t.equal(found(report, 'conditional write')?.state, 'native');
   t.match(found(report, 'MD5 of parts'), { state: 'emulated', note: 'computed here: the line is plain http' });
 });
 

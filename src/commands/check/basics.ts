@@ -1,6 +1,6 @@
 import { S3Error } from '../../s3/error.ts';
 import { TransportFailure } from '../../s3/failure.ts';
-import { type Ask, reasonOf, textIn } from './ask.ts';
+import { type Ask, codeOf, reasonOf, textIn } from './ask.ts';
 import type { Finding, State } from './finding.ts';
 
 /** What every storage must do, through all that Sluice puts in front of it. */
@@ -100,6 +100,23 @@ export async function tryBasics(ask: Ask, key: string): Promise<Finding[]> {
   const findings: Finding[] = [];
   for (const { capability, run } of BASICS) findings.push(await attempt(capability, () => run(ask, key)));
   return findings;
+}
+
+/**
+ * Tries what a store of ours promises beside: a write that hangs on a condition is refused or done by it. Leaves an
+ * object, for the caller to remove.
+ */
+export function tryConditions(ask: Ask, key: string): Promise<Finding> {
+  return attempt('conditional write', async () => {
+    const { headers } = await ask({ method: 'PUT', key, body: BODY });
+    const refused: Readonly<Record<string, string>>[] = [{ 'if-none-match': '*' }, { 'if-match': '"0"' }];
+    for (const condition of refused) {
+      const code = await codeOf(ask({ method: 'PUT', key, body: 'x', headers: condition }));
+      if (code !== 'PreconditionFailed') throw new Error(`${JSON.stringify(condition)} gives ${code ?? 'a write'}`);
+    }
+    await ask({ method: 'PUT', key, body: BODY, headers: { 'if-match': headers.get('etag') ?? '' } });
+    return undefined;
+  });
 }
 
 /** Runs a probe; what it throws is its finding. */

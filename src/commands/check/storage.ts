@@ -9,7 +9,7 @@ import { forward } from '../../upstream/forward.ts';
 import { resolveTarget } from '../../upstream/target.ts';
 import { tryAccount } from './account.ts';
 import { type Ask, askOf, codeOf, reasonOf, textIn } from './ask.ts';
-import { tryBasics, tryReaching } from './basics.ts';
+import { tryBasics, tryConditions, tryReaching } from './basics.ts';
 import { tryDialect } from './dialect-probes.ts';
 import type { Finding, StorageReport } from './finding.ts';
 
@@ -100,7 +100,8 @@ async function tryBucket(
   const key = `${folder}object`;
   try {
     const basics = await tryBasics(ask, key);
-    if (raw === undefined || dialect === undefined || basics.some(({ state }) => state === 'failed')) return basics;
+    if (basics.some(({ state }) => state === 'failed')) return basics;
+    if (raw === undefined || dialect === undefined) return [...basics, await tryConditions(ask, key)];
     for (const name of [key, `${key}-two`]) await ask({ method: 'PUT', key: name, body: 'x' });
     return [...basics, ...(await tryDialect({ dialect, key, ask, raw }))];
   } finally {
