@@ -70,6 +70,15 @@ t.test('a large read by presigned URL is sent on, and fetch follows to the same 
   t.ok(Buffer.from(await anonymous.arrayBuffer()).equals(large));
 });
 
+t.test('any key is found behind a redirect, also one that Azure cannot hold as it is', async (t) => {
+  for (const key of ['C:\\x', 'trail.', 'a//b/', 'a%5Cb?#&', '\u{1F600}']) {
+    await client.ask('PUT', 'uncached', key, { body: large });
+    const followed = await fetch(redirect.url + client.presign('GET', 'uncached', key));
+    t.ok(followed.redirected, key);
+    t.ok(Buffer.from(await followed.arrayBuffer()).equals(large), key);
+  }
+});
+
 t.test('response-* parameters go along, and one that Azure has no word for keeps the read here', async (t) => {
   const query = new URLSearchParams({
     'response-content-type': 'text/plain; charset=utf-8',
