@@ -22,6 +22,6 @@ EXPOSE 9000 9001
 # The admin port stays on the container's loopback unless a configuration says otherwise.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:9001/healthz').then(r=>process.exit(r.ok?0:1),()=>process.exit(1))"]
-# The flag: docs/decisions/0009-young-generation.md
-ENTRYPOINT ["node", "--max-semi-space-size=1", "dist/main.js"]
+# The flags: docs/decisions/0009-young-generation.md
+ENTRYPOINT ["node", "--max-semi-space-size=8", "--no-parallel-scavenge", "--expose-gc", "dist/main.js"]
 CMD ["serve", "--listen", "0.0.0.0:9000", "--data", "/data"]

@@ -22,7 +22,7 @@ import { fileURLToPath } from 'node:url';
 import { packRecord } from '../src/store/azure/record.ts';
 import { selfSigned } from '../test/support/self-signed.ts';
 import { type Asking, md5Base64, wireClient } from '../test/support/wire-client.ts';
-import { cpuSeconds, memoryMiB, start, stop } from './processes.ts';
+import { cpuSeconds, memoryMiB, NODE_FLAGS, start, stop } from './processes.ts';
 
 const MiB = 1024 * 1024;
 const total = Number(process.argv[2] ?? 128);
@@ -132,7 +132,7 @@ storages:
 `,
     );
     const main = join(checkout, 'src/main.ts');
-    const args = ['--max-semi-space-size=1', main, 'serve', '--config', config];
+    const args = [...NODE_FLAGS, main, 'serve', '--config', config];
     return { gateway: await start(process.execPath, args, /Admin page/), port };
   };
   const own = await startGateway(fileURLToPath(new URL('..', import.meta.url)));

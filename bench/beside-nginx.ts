@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
-import { cpuSeconds, memoryMiB, start, stop } from './processes.ts';
+import { cpuSeconds, memoryMiB, NODE_FLAGS, start, stop } from './processes.ts';
 
 const run = promisify(execFile);
 const rounds = Number(process.argv[2] ?? 5);
@@ -61,7 +61,7 @@ storages: [{ name: backend, provider: other, endpoint: "127.0.0.1:${backendPort}
 );
 const sluice = await start(
   process.execPath,
-  ['--max-semi-space-size=1', 'src/main.ts', 'serve', '--config', join(folder, 'sluice.yaml')],
+  [...NODE_FLAGS, 'src/main.ts', 'serve', '--config', join(folder, 'sluice.yaml')],
   /Admin page/,
 );
 const client = new S3Client({

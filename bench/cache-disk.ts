@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { freePort, startNginx } from './nginx.ts';
-import { cpuSeconds, memoryMiB, start, stop } from './processes.ts';
+import { cpuSeconds, memoryMiB, NODE_FLAGS, start, stop } from './processes.ts';
 
 const run = promisify(execFile);
 const rounds = Number(process.argv[2] ?? 5);
@@ -60,7 +60,7 @@ cache:
 const servers = {
   sluice: await start(
     process.execPath,
-    ['--max-semi-space-size=1', 'src/main.ts', 'serve', '--config', join(folder, 'sluice.yaml')],
+    [...NODE_FLAGS, 'src/main.ts', 'serve', '--config', join(folder, 'sluice.yaml')],
     /Admin page/,
   ),
   nginx: await caching('nginx', 'on'),

@@ -13,6 +13,7 @@ import { DiskIndex } from '../src/cache/disk-index.ts';
 import { createJournal } from '../src/cache/disk-journal.ts';
 import { openDiskStore } from '../src/cache/disk-store.ts';
 import { objectId } from '../src/cache/identity.ts';
+import { NODE_FLAGS } from './processes.ts';
 
 const entries = Number(process.argv[2] ?? 1_000_000);
 const made = process.argv[3];
@@ -22,7 +23,7 @@ if (made === undefined) {
   await make(path);
   // In a process of its own: what making it left in memory does not count.
   const { stdout } = await promisify(execFile)(process.execPath, [
-    '--max-semi-space-size=1',
+    ...NODE_FLAGS,
     import.meta.filename,
     String(entries),
     path,

@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { startFaultProxy } from '../test/support/fault-proxy.ts';
-import { cpuSeconds, memoryMiB, start, stop } from './processes.ts';
+import { cpuSeconds, memoryMiB, NODE_FLAGS, start, stop } from './processes.ts';
 
 const run = promisify(execFile);
 const lineMiB = Number(process.argv[2] ?? 1024);
@@ -62,7 +62,7 @@ cache:
 );
 const sluice = await start(
   process.execPath,
-  ['--max-semi-space-size=1', 'src/main.ts', 'serve', '--config', join(folder, 'sluice.yaml')],
+  [...NODE_FLAGS, 'src/main.ts', 'serve', '--config', join(folder, 'sluice.yaml')],
   /Admin page/,
 );
 const ours = (name: string) => `http://127.0.0.1:${sluicePort}/${name}`;

@@ -1,6 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
+/** What node is started with where Sluice is: see docs/decisions/0009. */
+export const NODE_FLAGS = ['--max-semi-space-size=8', '--no-parallel-scavenge', '--expose-gc'];
+
 const TICKS_PER_SECOND = 100;
 
 /** CPU seconds, user and system, that a process and its living children have used (Linux). */

@@ -5,7 +5,9 @@ const commands = [
   [
     process.execPath,
     [
-      '--max-semi-space-size=1',
+      '--max-semi-space-size=8',
+      '--no-parallel-scavenge',
+      '--expose-gc',
       '--watch-path=src',
       '--watch-preserve-output',
       'src/main.ts',

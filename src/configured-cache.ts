@@ -15,10 +15,14 @@ export interface ConfiguredCache {
   close(): Promise<void>;
 }
 
-export function openConfiguredCache(dependencies: {
+export interface CacheDependencies {
   readonly log: CacheLog;
   readonly now: () => Date;
-}): ConfiguredCache {
+  /** Told of the bytes that came from storages. */
+  readonly onFetched?: ((bytes: number) => void) | undefined;
+}
+
+export function openConfiguredCache(dependencies: CacheDependencies): ConfiguredCache {
   let opened: Promise<Cache> | undefined;
   let current: Cache | undefined;
   return {
@@ -47,13 +51,10 @@ export function openConfiguredCache(dependencies: {
   };
 }
 
-async function open(
-  { cache }: Config,
-  { log, now }: { readonly log: CacheLog; readonly now: () => Date },
-): Promise<Cache> {
+async function open({ cache }: Config, dependencies: CacheDependencies): Promise<Cache> {
   // Loaded when first wanted: a gateway without a cache starts without it.
   const { openCache } = await import('./cache/cache.ts');
-  return openCache({ memory: cache.memory, disk: cache.disk, verify: cache.verify, log, now });
+  return openCache({ memory: cache.memory, disk: cache.disk, verify: cache.verify, ...dependencies });
 }
 
 /** The rule sets of a configuration, presets among them, by name; none for `off`. */

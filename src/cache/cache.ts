@@ -24,6 +24,8 @@ export interface CacheSizes {
 export interface CacheOptions extends CacheSizes {
   readonly now: () => Date;
   readonly log: CacheLog;
+  /** Told of the bytes that came from storages. */
+  readonly onFetched?: ((bytes: number) => void) | undefined;
   /** A number from 0 to 1; for tests. */
   readonly random?: () => number;
 }
@@ -68,7 +70,7 @@ const CHUNK_BYTES = 24 * 2 ** 20;
 export async function openCache(options: CacheOptions): Promise<Cache> {
   const { log } = options;
   const now = () => options.now().getTime();
-  const recorder = createRecorder();
+  const recorder = createRecorder(options.onFetched);
   const closing = new AbortController();
   const running = new Set<Promise<unknown>>();
   const breakers = new Map<string, Breaker>();

@@ -71,7 +71,8 @@ interface RuleCounts extends RuleStats {
   readonly verified: Record<'right' | 'stale', number>;
 }
 
-export function createRecorder(): Recorder {
+/** @param onFetched told of the bytes that came from storages, whatever the rule */
+export function createRecorder(onFetched?: (bytes: number) => void): Recorder {
   const rules = new Map<string, RuleCounts>();
   // Every name is a counter's.
   const counters = Object.fromEntries(COUNTERS.map((name) => [name, 0])) as Record<Counter, number>;
@@ -98,6 +99,7 @@ export function createRecorder(): Recorder {
     },
     fetched: (rule, bytes) => {
       of(rule).bytesFetched += bytes;
+      onFetched?.(bytes);
     },
     count: (counter, by = 1) => {
       counters[counter] += by;

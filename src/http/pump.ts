@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
 import { isLending } from '../s3/lending.ts';
+import type { SpentMemory } from './spent-memory.ts';
 
 /**
  * Writes a stream to a response, with back-pressure, and leaves the response open. Resolves when the stream has
@@ -8,9 +9,10 @@ import { isLending } from '../s3/lending.ts';
  *
  * What `pipeline` does, without the AbortController and the error with its stack that it makes for each call: those
  * were a sixth of the CPU of a small GET. A body that lends its memory gets each chunk back when the socket has taken it.
+ * @param spend told of what was sent and is not needed again
  * @throws the stream's error, or one saying that stream or client went away early
  */
-export function pump(body: Readable, response: ServerResponse): Promise<void> {
+export function pump(body: Readable, response: ServerResponse, spend: SpentMemory): Promise<void> {
   return new Promise((resolve, reject) => {
     const settle = (error?: unknown): void => {
       body.off('data', onData).off('end', onEnd).off('error', settle).off('close', onBodyClose);
@@ -20,7 +22,10 @@ export function pump(body: Readable, response: ServerResponse): Promise<void> {
     };
     const lender = isLending(body) ? body.lend() : undefined;
     const write = (chunk: Uint8Array): boolean => {
-      if (lender === undefined) return response.write(chunk);
+      if (lender === undefined) {
+        spend(chunk.length);
+        return response.write(chunk);
+      }
       return response.write(chunk, (error) => {
         // What a closed socket still holds of it nobody says.
         if (error) lender.abandon(chunk);

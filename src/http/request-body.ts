@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { S3Error } from '../s3/error.ts';
+import type { SpentMemory } from './spent-memory.ts';
 
 /**
  * The body of a request as the layers see it. It differs from node's message in two ways: `100 Continue` goes out
@@ -11,12 +12,15 @@ import { S3Error } from '../s3/error.ts';
  */
 export class RequestBody extends Readable {
   readonly #message: IncomingMessage;
+  readonly #spend: SpentMemory;
   #onFirstRead: (() => void) | undefined;
   #isAttached = false;
 
-  constructor(message: IncomingMessage, response: ServerResponse) {
+  /** @param spend told of the bytes that have come */
+  constructor(message: IncomingMessage, response: ServerResponse, spend: SpentMemory) {
     super({ highWaterMark: message.readableHighWaterMark });
     this.#message = message;
+    this.#spend = spend;
     const expectsContinue = message.headers.expect?.toLowerCase() === '100-continue';
     this.#onFirstRead = expectsContinue ? () => response.writeContinue() : undefined;
   }
@@ -52,6 +56,7 @@ export class RequestBody extends Readable {
   }
 
   readonly #onData = (chunk: Buffer): void => {
+    this.#spend(chunk.length);
     if (!this.push(chunk)) this.#message.pause();
   };
 

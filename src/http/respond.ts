@@ -5,6 +5,7 @@ import type { Headers } from '../s3/headers.ts';
 import type { S3Response } from '../s3/message.ts';
 import { buildPlainXml, type XmlNode } from '../s3/xml.ts';
 import { pump } from './pump.ts';
+import type { SpentMemory } from './spent-memory.ts';
 
 /** What an error document says besides the error itself. */
 export interface ErrorContext {
@@ -40,6 +41,8 @@ export function errorResponse(error: unknown, context: ErrorContext): S3Response
 }
 
 export interface RespondOptions {
+  /** Told of the bytes that were sent. */
+  readonly spend: SpentMemory;
   readonly requestId: string;
   /** Ends the connection after this answer. */
   readonly closes: boolean;
@@ -67,7 +70,7 @@ export async function respond(
     response.writeHead(answer.status, wireHeaders(answer.headers, options.requestId, hasUnreadBody || options.closes));
     if (body instanceof Readable) {
       if (message.method === 'HEAD') body.destroy();
-      else await pump(body, response);
+      else await pump(body, response, options.spend);
     } else if (body !== null && message.method !== 'HEAD') {
       if (!hasUnreadBody) {
         response.end(body);

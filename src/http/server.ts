@@ -9,6 +9,7 @@ import { ProgressWatch } from './progress.ts';
 import { receive } from './receive.ts';
 import { RequestBody } from './request-body.ts';
 import { errorResponse, respond } from './respond.ts';
+import type { SpentMemory } from './spent-memory.ts';
 
 export interface ServerOptions {
   readonly host: string;
@@ -20,6 +21,8 @@ export interface ServerOptions {
   readonly settings: () => ServerSettings;
   /** Called once for every request, when its last byte is out or its socket is gone. */
   readonly onRequest: (record: RequestRecord) => void;
+  /** Told of the bytes of bodies that have passed. */
+  readonly spend?: SpentMemory;
   /** How long the client may make no progress, in milliseconds; 30,000 unless told. */
   readonly idleMs?: number;
 }
@@ -85,10 +88,11 @@ export async function startServer(options: ServerOptions): Promise<GatewayServer
   const idleMs = options.idleMs ?? 30_000;
   const minBytes = (MIN_UPLOAD_BYTES_PER_SECOND * idleMs) / 1000;
   const watch = new ProgressWatch({ idleMs, minBytes });
+  const spend = options.spend ?? (() => undefined);
   let isDraining = false;
   const onRequest = async (message: IncomingMessage, response: ServerResponse): Promise<void> => {
     const settings = options.settings();
-    options.onRequest(await answer({ message, response, settings, watch, isDraining: () => isDraining }));
+    options.onRequest(await answer({ message, response, settings, watch, spend, isDraining: () => isDraining }));
   };
   server.on('request', onRequest);
   server.on('checkContinue', onRequest);
@@ -117,6 +121,7 @@ interface Exchange {
   readonly response: ServerResponse;
   readonly settings: ServerSettings;
   readonly watch: ProgressWatch;
+  readonly spend: SpentMemory;
   readonly isDraining: () => boolean;
 }
 
@@ -144,7 +149,7 @@ async function answer(exchange: Exchange): Promise<RequestRecord> {
     const answered = await (async () => {
       try {
         const openBody = () => {
-          body = new RequestBody(message, response);
+          body = new RequestBody(message, response, exchange.spend);
           return body;
         };
         request = receive(message, { id, signal, notes, openBody }, settings);
@@ -157,6 +162,7 @@ async function answer(exchange: Exchange): Promise<RequestRecord> {
     body?.destroy();
     await respond(message, response, answered, {
       requestId: id,
+      spend: exchange.spend,
       closes: exchange.isDraining(),
       mayLinger: body?.isHeldBack !== true,
     });
