@@ -116,7 +116,7 @@ function dispatch(call: Call): Promise<S3Response> {
       return listPool(request, target, { pool, tenant: call.caller.tenant, send: list });
     }
     case 'GetObject':
-      return onKey({ ...call, request: { ...request, mayRedirect: mayRedirect(request, target) } });
+      return onKey(mayRedirect(request, target) ? { ...call, request: { ...request, mayRedirect: true } } : call);
     default:
       return onKey(call);
   }
