@@ -32,7 +32,7 @@ function load(): Opendal {
 }
 
 async function round(t: Check, access: ClientAccess): Promise<void> {
-  const { endpoint, accessKey, secretKey, bucket, large: size = LARGE } = access;
+  const { endpoint, accessKey, secretKey, bucket, large: size = LARGE, guarded = /^PreconditionFailed$/ } = access;
   const { keys } = await ownBucket(t, access);
   const { Operator } = load();
   const operator = new Operator('s3', {
@@ -69,7 +69,9 @@ async function round(t: Check, access: ClientAccess): Promise<void> {
   t.ok(across.equals(large.subarray(5 * MiB - 8, 5 * MiB + 8)));
   await operator.copy('ünï/测试.txt', 'copy of it');
   t.equal((await operator.read('copy of it')).toString(), 'unicode');
-  await t.rejects(operator.write('plain.txt', 'other', { ifNotExists: true }), { message: /ConditionNotMatch/ });
+  // Where the storage cannot tell, that is an error too: never an object written over.
+  const refusal = guarded.test('NotImplemented') ? /ConditionNotMatch|NotImplemented/ : /ConditionNotMatch/;
+  await t.rejects(operator.write('plain.txt', 'other', { ifNotExists: true }), { message: refusal });
   t.equal((await operator.read('plain.txt')).toString(), 'plain');
 
   const get = await operator.presignRead('with space.txt', 60);
