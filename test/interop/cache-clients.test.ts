@@ -1,9 +1,8 @@
 import { spawn } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
 import { GetObjectCommand, HeadObjectCommand } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
 import t, { type Test } from 'tap';
@@ -13,6 +12,7 @@ import { freePort } from '../support/free-port.ts';
 import { ACCESS_KEY, SECRET_KEY } from '../support/gateway.ts';
 import { compileAsSccache, loadOpendal } from './cache-sccache.ts';
 import { BUCKET, type CachedCeph, KEYS, sharedCeph, startCachedCeph } from './cached-ceph.ts';
+import { plantImage } from './clients/docker-image.ts';
 import { isInstalled, run } from './process.ts';
 
 /** Each client does its work twice through a cache before a real Ceph, whose own log says what it sent. */
@@ -122,7 +122,8 @@ http: { addr: "127.0.0.1:${port}" }
       await once(registry, 'exit');
     });
     await until(() => fetch(`http://127.0.0.1:${port}/v2/`).then(({ ok }) => ok));
-    plantImage(join(folder, 'image'));
+    // Large enough to be uploaded in parts, and to be copied in parts.
+    plantImage(join(folder, 'image'), randomBytes(40_000_000));
     const copy = async (from: string, to: string) => {
       const options = ['--insecure-policy', 'copy', '--src-tls-verify=false', '--dest-tls-verify=false'];
       const ran = await run('skopeo', [...options, from, to], { env: { HOME: folder, TMPDIR: folder } });
@@ -222,27 +223,4 @@ async function until(check: () => Promise<boolean>): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   throw new Error('it did not begin to answer');
-}
-
-/** An image of one layer that is nothing but bytes, as skopeo's folder form has it. */
-function plantImage(folder: string): void {
-  mkdirSync(folder);
-  const blob = (content: Buffer): { readonly digest: string; readonly size: number } => {
-    const hex = createHash('sha256').update(content).digest('hex');
-    writeFileSync(join(folder, hex), content);
-    return { digest: `sha256:${hex}`, size: content.length };
-  };
-  // Large enough to be uploaded in parts, and to be copied in parts.
-  const layer = blob(gzipSync(randomBytes(40_000_000), { level: 0 }));
-  const rootfs = { type: 'layers', diff_ids: [layer.digest] };
-  const config = blob(Buffer.from(JSON.stringify({ architecture: 'amd64', os: 'linux', config: {}, rootfs })));
-  const base = 'application/vnd.docker';
-  const manifest = {
-    schemaVersion: 2,
-    mediaType: `${base}.distribution.manifest.v2+json`,
-    config: { mediaType: `${base}.container.image.v1+json`, ...config },
-    layers: [{ mediaType: `${base}.image.rootfs.diff.tar.gzip`, ...layer }],
-  };
-  writeFileSync(join(folder, 'manifest.json'), JSON.stringify(manifest));
-  writeFileSync(join(folder, 'version'), 'Directory Transport Version: 1.1\n');
 }

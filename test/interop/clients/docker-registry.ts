@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
 import { generatedBytes } from '../../support/generated.ts';
 import { isInstalled, run, versionOf } from '../process.ts';
 import type { Check, ClientAccess, ClientScenario } from '../scenario.ts';
+import { plantImage } from './docker-image.ts';
 import { ownBucket } from './own-bucket.ts';
 
 /** docker-registry with skopeo before it: an image goes in and comes out again, its layers by URLs that the registry signs. */
@@ -24,7 +24,7 @@ export const dockerRegistry: ClientScenario = {
       t.equal(ran.status, 0, `skopeo ${args[0]}\n${ran.stderr}`);
       return ran.stdout;
     };
-    const layer = plantImage(join(folder, 'image'));
+    const layer = plantImage(join(folder, 'image'), generatedBytes(12_000_000, 31));
     const image = `docker://${registry}/team/app:v1`;
     await skopeo('copy', '--dest-tls-verify=false', `dir:${join(folder, 'image')}`, image);
     // The layers are there by now: the registry only looks at them.
@@ -42,6 +42,7 @@ export const dockerRegistry: ClientScenario = {
     t.match(blob.headers.get('location'), access.endpoint, 'layers come from the storage, by a signed URL');
     await blob.body?.cancel();
     await skopeo('delete', '--tls-verify=false', image);
+    await pushInPieces(t, registry);
     const left = await keys();
     t.strictSame(
       left.filter((key) => key.includes('/_uploads/')),
@@ -51,6 +52,30 @@ export const dockerRegistry: ClientScenario = {
     t.ok(left.some((key) => key.includes(layer)));
   },
 };
+
+const PIECE_BYTES = 7 * 2 ** 20;
+
+/** In pieces the registry keeps an upload in parts up between requests, and copies parts of it. */
+async function pushInPieces(t: Check, registry: string): Promise<void> {
+  const layer = generatedBytes(2 * PIECE_BYTES + 5, 1);
+  const blobs = `http://${registry}/v2/team/pieces/blobs`;
+  const begun = await fetch(`${blobs}/uploads/`, { method: 'POST' });
+  t.equal(begun.status, 202);
+  let location = begun.headers.get('location') ?? '';
+  for (let start = 0; start < layer.byteLength; start += PIECE_BYTES) {
+    const body = new Uint8Array(layer.subarray(start, start + PIECE_BYTES));
+    const range = `${start}-${start + body.byteLength - 1}`;
+    const headers = { 'content-type': 'application/octet-stream', 'content-range': range };
+    const sent = await fetch(location, { method: 'PATCH', headers, body });
+    t.equal(sent.status, 202, `bytes ${range}`);
+    location = sent.headers.get('location') ?? '';
+  }
+  const digest = `sha256:${createHash('sha256').update(layer).digest('hex')}`;
+  const done = await fetch(`${location}&digest=${digest}`, { method: 'PUT' });
+  t.equal(done.status, 201);
+  const back = await fetch(`${blobs}/${digest}`);
+  t.ok(Buffer.from(await back.arrayBuffer()).equals(layer), 'what went in in pieces');
+}
 
 /** Starts a registry on the bucket, ended with the round; tells its port. */
 async function startRegistry(t: Check, access: ClientAccess): Promise<number> {
@@ -85,27 +110,4 @@ storage:
     await Promise.race([once(child.stderr, 'data'), once(child.stdout, 'data'), exited]);
     if (child.exitCode !== null) throw new Error(`docker-registry ended: ${log}`);
   }
-}
-
-/** Writes an image of one layer that is nothing but bytes, as skopeo's folder form has it; tells the layer's SHA-256. */
-function plantImage(folder: string): string {
-  mkdirSync(folder);
-  const blob = (content: Buffer): { readonly digest: string; readonly size: number } => {
-    const hex = createHash('sha256').update(content).digest('hex');
-    writeFileSync(join(folder, hex), content);
-    return { digest: `sha256:${hex}`, size: content.length };
-  };
-  const layer = blob(gzipSync(generatedBytes(12_000_000, 31), { level: 0 }));
-  const rootfs = { type: 'layers', diff_ids: [layer.digest] };
-  const config = blob(Buffer.from(JSON.stringify({ architecture: 'amd64', os: 'linux', config: {}, rootfs })));
-  const base = 'application/vnd.docker';
-  const manifest = {
-    schemaVersion: 2,
-    mediaType: `${base}.distribution.manifest.v2+json`,
-    config: { mediaType: `${base}.container.image.v1+json`, ...config },
-    layers: [{ mediaType: `${base}.image.rootfs.diff.tar.gzip`, ...layer }],
-  };
-  writeFileSync(join(folder, 'manifest.json'), JSON.stringify(manifest));
-  writeFileSync(join(folder, 'version'), 'Directory Transport Version: 1.1\n');
-  return layer.digest.slice('sha256:'.length);
 }
