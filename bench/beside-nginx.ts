@@ -8,12 +8,12 @@
  */
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
+import { freePort, startNginx } from './nginx.ts';
 import { cpuSeconds, memoryMiB, NODE_FLAGS, start, stop } from './processes.ts';
 
 const run = promisify(execFile);
@@ -28,28 +28,17 @@ writeFileSync(join(folder, 'www/bkt/small'), Buffer.alloc(16 * 1024, 's'));
 writeFileSync(join(folder, 'www/bkt/large'), Buffer.alloc(LARGE_MIB * 2 ** 20, 'l'));
 writeFileSync(join(folder, 'upload'), Buffer.alloc(LARGE_MIB * 2 ** 20, 'u'));
 
-const backend = await start(
-  'nginx',
-  [
-    '-c',
-    nginxConfig(
-      'backend',
-      `listen 127.0.0.1:${backendPort}; root ${folder}/www; dav_methods PUT DELETE; client_max_body_size 0; client_body_temp_path ${folder}/tmp; location / { if ($request_method = PUT) { add_header ETag '"put"' always; } }`,
-    ),
-  ],
-  /start worker/,
-);
-const proxy = await start(
-  'nginx',
-  [
-    '-c',
-    nginxConfig(
-      'proxy',
-      `listen 127.0.0.1:${nginxPort}; client_max_body_size 0; location / { proxy_pass http://backend; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering on; proxy_max_temp_file_size 0; proxy_request_buffering off; }`,
-    ),
-  ],
-  /start worker/,
-);
+const backend = await startNginx({
+  folder,
+  name: 'backend',
+  server: `listen 127.0.0.1:${backendPort}; root ${folder}/www; dav_methods PUT DELETE; client_max_body_size 0; client_body_temp_path ${folder}/tmp; location / { if ($request_method = PUT) { add_header ETag '"put"' always; } }`,
+});
+const proxy = await startNginx({
+  folder,
+  name: 'proxy',
+  server: `listen 127.0.0.1:${nginxPort}; client_max_body_size 0; location / { proxy_pass http://backend; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering on; proxy_max_temp_file_size 0; proxy_request_buffering off; }`,
+  http: `upstream backend { server 127.0.0.1:${backendPort}; keepalive 64; keepalive_requests 100000000; }`,
+});
 writeFileSync(
   join(folder, 'sluice.yaml'),
   `listen: 127.0.0.1:${sluicePort}
@@ -138,30 +127,4 @@ function print(title: string, unit: string, figures: Record<Proxy, number[]>): v
   process.stdout.write(
     `${title}: sluice ${ours.toFixed(2)} ${unit}, nginx ${theirs.toFixed(2)} ${unit}, ratio ${ratio}\n`,
   );
-}
-
-function nginxConfig(name: string, server: string): string {
-  const path = join(folder, `${name}.conf`);
-  writeFileSync(
-    path,
-    `user root; daemon off; worker_processes 1; pid ${folder}/${name}.pid; error_log stderr notice;
-events { worker_connections 512; }
-http { access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000;
-  client_body_temp_path ${folder}/${name}-body; proxy_temp_path ${folder}/${name}-proxy; fastcgi_temp_path ${folder}/${name}-f; uwsgi_temp_path ${folder}/${name}-u; scgi_temp_path ${folder}/${name}-s;
-  upstream backend { server 127.0.0.1:${backendPort}; keepalive 64; keepalive_requests 100000000; }
-  server { ${server} } }
-`,
-  );
-  return path;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
 }

@@ -9,11 +9,11 @@
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { startFaultProxy } from '../test/support/fault-proxy.ts';
+import { freePort, startNginx } from './nginx.ts';
 import { cpuSeconds, memoryMiB, NODE_FLAGS, start, stop } from './processes.ts';
 
 const run = promisify(execFile);
@@ -29,16 +29,18 @@ plant('large', 64 * 2 ** 20);
 for (const round of [1, 2, 3]) plant(`cold${round}`, 256 * 2 ** 20);
 plant('line', lineMiB * 2 ** 20);
 
-const backend = await nginx(
-  'backend',
-  `listen 127.0.0.1:${backendPort}; root ${folder}/www; access_log ${folder}/backend.log sent;`,
-  "log_format sent '$uri $body_bytes_sent';",
-);
-const proxy = await nginx(
-  'proxy',
-  `listen 127.0.0.1:${nginxPort}; location / { proxy_pass http://127.0.0.1:${backendPort}; proxy_cache c; proxy_cache_valid 200 1h; }`,
-  `proxy_cache_path ${folder}/nginx-cache keys_zone=c:10m max_size=10g use_temp_path=off;`,
-);
+const backend = await startNginx({
+  folder,
+  name: 'backend',
+  server: `listen 127.0.0.1:${backendPort}; root ${folder}/www; access_log ${folder}/backend.log sent;`,
+  http: "log_format sent '$uri $body_bytes_sent';",
+});
+const proxy = await startNginx({
+  folder,
+  name: 'proxy',
+  server: `listen 127.0.0.1:${nginxPort}; location / { proxy_pass http://127.0.0.1:${backendPort}; proxy_cache c; proxy_cache_valid 200 1h; }`,
+  http: `proxy_cache_path ${folder}/nginx-cache keys_zone=c:10m max_size=10g use_temp_path=off;`,
+});
 const line = await startFaultProxy(backendPort, { latency: 50, rate: RATE });
 const bucket = (name: string, storage: string, cache: string) =>
   `  - { name: ${name}, storage: ${storage}, bucket: bkt, anonymous: read, cache: ${cache} }\n`;
@@ -173,31 +175,6 @@ function read(
       response.once('error', reject);
     });
     message.once('error', reject).end();
-  });
-}
-
-function nginx(name: string, server: string, more = '') {
-  const path = join(folder, `${name}.conf`);
-  writeFileSync(
-    path,
-    `user root; daemon off; worker_processes 1; pid ${folder}/${name}.pid; error_log stderr notice;
-events { worker_connections 512; }
-http { access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000; ${more}
-  client_body_temp_path ${folder}/${name}-b; proxy_temp_path ${folder}/${name}-p; fastcgi_temp_path ${folder}/${name}-f; uwsgi_temp_path ${folder}/${name}-u; scgi_temp_path ${folder}/${name}-s;
-  server { ${server} } }
-`,
-  );
-  return start('nginx', ['-c', path], /start worker/);
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
   });
 }
 
