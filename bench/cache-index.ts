@@ -9,9 +9,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { createChunkPool } from '../src/cache/chunk-pool.ts';
-import { DiskIndex } from '../src/cache/disk-index.ts';
-import { createJournal } from '../src/cache/disk-journal.ts';
-import { openDiskStore } from '../src/cache/disk-store.ts';
+import { DiskIndex } from '../src/cache/disk/entry-index.ts';
+import { createJournal } from '../src/cache/disk/journal.ts';
+import { openDiskStore } from '../src/cache/disk/store.ts';
 import { objectId } from '../src/cache/identity.ts';
 import { NODE_FLAGS } from './processes.ts';
 

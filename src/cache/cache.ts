@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { Layer } from '../s3/message.ts';
 import { type Breaker, createBreaker } from './breaker.ts';
 import { createChunkPool } from './chunk-pool.ts';
-import { openDiskStore } from './disk-store.ts';
+import { openDiskStore } from './disk/store.ts';
 import { createKeyStates } from './key-state.ts';
 import { type CachePlace, cacheLayer } from './layer.ts';
 import { createMemoryStore } from './memory-store.ts';

@@ -1,6 +1,6 @@
 import { blockCount, readBlock } from './content.ts';
 import { isSameVersion } from './description.ts';
-import type { DiskStore } from './disk-store.ts';
+import type { DiskStore } from './disk/store.ts';
 import { type ObjectName, objectId } from './identity.ts';
 import { type MemoryStore, opened } from './memory-store.ts';
 import type { CacheStore, Draft, Opened, Stored } from './store.ts';

@@ -1,8 +1,8 @@
 import { readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { type DiskEntry, DiskIndex, spaceOf } from '../../../src/cache/disk-index.ts';
-import { createJournal, loadJournal } from '../../../src/cache/disk-journal.ts';
+import { type DiskEntry, DiskIndex, spaceOf } from '../../../src/cache/disk/entry-index.ts';
+import { createJournal, loadJournal } from '../../../src/cache/disk/journal.ts';
 import { type ObjectName, objectId } from '../../../src/cache/identity.ts';
 import { generator } from '../../support/cache-history.ts';
 import { diskFolder } from '../../support/disk-folder.ts';

@@ -1,10 +1,10 @@
 import { readdir, unlink } from 'node:fs/promises';
-import { openFile, readTrailer } from './disk-content.ts';
-import type { Trailer } from './disk-file.ts';
-import { type DiskFolder, isCode, SHARDS } from './disk-folder.ts';
-import type { DiskEntry, DiskIndex } from './disk-index.ts';
-import { objectId } from './identity.ts';
-import { newStored } from './memory-store.ts';
+import { objectId } from '../identity.ts';
+import { newStored } from '../memory-store.ts';
+import { openFile, readTrailer } from './content.ts';
+import type { DiskEntry, DiskIndex } from './entry-index.ts';
+import type { Trailer } from './file.ts';
+import { type DiskFolder, isCode, SHARDS } from './folder.ts';
 
 export interface RepairOptions {
   readonly folder: DiskFolder;

@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib';
-import { blockCount } from './content.ts';
-import type { Description } from './description.ts';
-import type { ObjectName } from './identity.ts';
+import { blockCount } from '../content.ts';
+import type { Description } from '../description.ts';
+import type { ObjectName } from '../identity.ts';
 
 /**
  * One file is one version: its bytes, then what is known of them, then one checksum a block, then a tail of fixed length.

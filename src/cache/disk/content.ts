@@ -1,10 +1,10 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
-import type { ChunkPool } from './chunk-pool.ts';
-import { BLOCK_BYTES, blockLength, type Content } from './content.ts';
-import type { Checked } from './disk-checked.ts';
-import { decodeTrailer, TAIL_BYTES, type Trailer, trailerLength } from './disk-file.ts';
+import type { ChunkPool } from '../chunk-pool.ts';
+import { BLOCK_BYTES, blockLength, type Content } from '../content.ts';
+import type { Checked } from './checked.ts';
+import { decodeTrailer, TAIL_BYTES, type Trailer, trailerLength } from './file.ts';
 
 /** Most trailers are shorter; a longer one takes a second read. */
 const FIRST_READ = 4096;

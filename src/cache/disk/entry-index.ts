@@ -1,9 +1,9 @@
-import type { VersionMark } from './description.ts';
-import { Ids } from './disk-ids.ts';
-import { AT, FLAG, IMAGE_BYTES, PLACE_BYTES, Records } from './disk-records.ts';
-import { Texts } from './disk-texts.ts';
-import type { ObjectName } from './identity.ts';
-import type { Stored } from './store.ts';
+import type { VersionMark } from '../description.ts';
+import type { ObjectName } from '../identity.ts';
+import type { Stored } from '../store.ts';
+import { Ids } from './ids.ts';
+import { AT, FLAG, IMAGE_BYTES, PLACE_BYTES, Records } from './records.ts';
+import { Texts } from './texts.ts';
 
 /** One file of the disk cache, as it is in this moment. */
 export interface DiskEntry extends Stored {

@@ -1,16 +1,16 @@
 import { unlink } from 'node:fs/promises';
-import { S3Error } from '../s3/error.ts';
-import type { ChunkPool } from './chunk-pool.ts';
-import { type CheckedFiles, createCheckedFiles } from './disk-checked.ts';
-import { fileContent, openFile } from './disk-content.ts';
-import { openDiskDraft } from './disk-draft.ts';
-import { type DiskFolder, freeSpace, isCode, openDiskFolder } from './disk-folder.ts';
-import { type DiskEntry, DiskIndex, spaceOf } from './disk-index.ts';
-import { createJournal, type Journal, loadJournal } from './disk-journal.ts';
-import { repairIndex } from './disk-repair.ts';
-import type { ObjectName } from './identity.ts';
-import type { CacheLog } from './shared.ts';
-import type { CacheStore, Draft, Opened, Stored } from './store.ts';
+import { S3Error } from '../../s3/error.ts';
+import type { ChunkPool } from '../chunk-pool.ts';
+import type { ObjectName } from '../identity.ts';
+import type { CacheLog } from '../shared.ts';
+import type { CacheStore, Draft, Opened, Stored } from '../store.ts';
+import { type CheckedFiles, createCheckedFiles } from './checked.ts';
+import { fileContent, openFile } from './content.ts';
+import { openDiskDraft } from './draft.ts';
+import { type DiskEntry, DiskIndex, spaceOf } from './entry-index.ts';
+import { type DiskFolder, freeSpace, isCode, openDiskFolder } from './folder.ts';
+import { createJournal, type Journal, loadJournal } from './journal.ts';
+import { repairIndex } from './repair.ts';
 
 export interface DiskStoreOptions {
   readonly path: string;

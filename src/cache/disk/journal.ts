@@ -1,7 +1,7 @@
 import { appendFile, open, rename } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
-import type { DiskIndex } from './disk-index.ts';
-import { AT, IMAGE_BYTES } from './disk-records.ts';
+import type { DiskIndex } from './entry-index.ts';
+import { AT, IMAGE_BYTES } from './records.ts';
 
 /**
  * The index on disk: what came, went and was used, in frames with a checksum each. It only saves reading every file at the

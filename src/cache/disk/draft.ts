@@ -2,14 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, open, rename, unlink } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
-import { BLOCK_BYTES, blockCount, blockLength } from './content.ts';
-import { readInto, writeAt } from './disk-content.ts';
-import { encodeTrailer } from './disk-file.ts';
-import { type DiskFolder, isCode } from './disk-folder.ts';
-import type { DiskEntry } from './disk-index.ts';
-import { type ObjectName, objectId, versionId } from './identity.ts';
-import { newStored } from './memory-store.ts';
-import type { Draft, KeepOptions } from './store.ts';
+import { BLOCK_BYTES, blockCount, blockLength } from '../content.ts';
+import { type ObjectName, objectId, versionId } from '../identity.ts';
+import { newStored } from '../memory-store.ts';
+import type { Draft, KeepOptions } from '../store.ts';
+import { readInto, writeAt } from './content.ts';
+import type { DiskEntry } from './entry-index.ts';
+import { encodeTrailer } from './file.ts';
+import { type DiskFolder, isCode } from './folder.ts';
 
 export interface DiskDraftOptions {
   readonly folder: DiskFolder;

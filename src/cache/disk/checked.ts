@@ -1,9 +1,9 @@
 import type { FileHandle } from 'node:fs/promises';
 import { LRUCache } from 'lru-cache';
-import { readTrailer } from './disk-content.ts';
-import type { Trailer } from './disk-file.ts';
-import { objectId } from './identity.ts';
-import type { Stored } from './store.ts';
+import { objectId } from '../identity.ts';
+import type { Stored } from '../store.ts';
+import { readTrailer } from './content.ts';
+import type { Trailer } from './file.ts';
 
 /** Which blocks of one file were found right, for as long as nothing touches the file. */
 export interface Checked {
