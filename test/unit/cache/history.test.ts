@@ -5,7 +5,7 @@ import { diskFolder } from '../../support/disk-folder.ts';
 
 // Set it to 100000 for the long run; a failure prints the seed, which makes the same run again.
 if (process.env.SLUICE_HISTORY_OPERATIONS !== undefined) t.setTimeout(3_600_000);
-const OPERATIONS = Number(process.env.SLUICE_HISTORY_OPERATIONS ?? 800);
+const OPERATIONS = Number(process.env.SLUICE_HISTORY_OPERATIONS ?? 500);
 const SEED = Number(process.env.SLUICE_HISTORY_SEED ?? 20_261_120);
 
 for (const [name, { rules, isShared }] of Object.entries(HISTORY_RULES)) {
