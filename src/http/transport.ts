@@ -6,6 +6,7 @@ import { S3Error } from '../s3/error.ts';
 import { TransportFailure } from '../s3/failure.ts';
 import { type Headers, headersFromRaw } from '../s3/headers.ts';
 import type { Body } from '../s3/message.ts';
+import { Exchange } from './exchange.ts';
 
 /** A server to talk to. `host` is a name or an address, IPv6 in square brackets. */
 export interface Origin {
@@ -121,25 +122,22 @@ export function createTransport(options: TransportOptions = {}): Transport {
       const { body, bodyLength, signal } = outgoing;
       try {
         if (body instanceof Readable && bodyLength !== 0) await firstByte(body, signal);
-        const answer = await poolOf(outgoing.origin).request({
-          method: outgoing.method,
-          path: outgoing.path,
-          headers: headerList(outgoing),
-          body,
-          signal,
-          responseHeaders: 'raw',
-          // undici closes after every HEAD unless told not to; clients ask for little else before each transfer.
-          reset: false,
-        });
-        // With `responseHeaders: 'raw'` undici gives name, value, name, value ..., which its types do not say.
-        const raw = answer.headers as unknown as string[];
-        const headers = headersFromRaw(raw);
-        return {
-          status: answer.statusCode,
-          headers,
-          framing: framingOf(outgoing.method, answer.statusCode, headers),
-          body: answer.body,
-        };
+        const exchange = new Exchange(signal);
+        poolOf(outgoing.origin).dispatch(
+          {
+            method: outgoing.method,
+            path: outgoing.path,
+            headers: headerList(outgoing),
+            body,
+            // undici closes after every HEAD unless told not to; clients ask for little else before each transfer.
+            reset: false,
+          },
+          exchange,
+        );
+        const answer = await exchange.answer;
+        const headers = headersFromRaw(answer.rawHeaders);
+        const framing = framingOf(outgoing.method, answer.status, headers);
+        return { status: answer.status, headers, framing, body: answer.body };
       } catch (error) {
         if (body instanceof Readable) body.on('error', ignore).destroy();
         throw toS3Error(error, signal);
