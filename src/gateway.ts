@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
-import { type AdminServer, type StorageSummary, startAdmin } from './admin/server.ts';
+import { type AdminServer, startAdmin } from './admin/server.ts';
+import type { StorageSummary } from './admin/sources.ts';
 import { authenticate } from './auth/authenticate.ts';
 import { operateCache } from './cache-operator.ts';
 import { Cleaner } from './cleanup/cleaner.ts';

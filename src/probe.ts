@@ -1,4 +1,4 @@
-import type { StorageHealth } from './admin/server.ts';
+import type { StorageHealth } from './admin/sources.ts';
 import type { Storage } from './generation.ts';
 import { S3Error } from './s3/error.ts';
 import { ownRequest } from './s3/own-request.ts';

@@ -1,3 +1,5 @@
+import type { CacheCounts } from './figures.ts';
+
 /** One version that is kept, in the names of clients. */
 export interface CacheEntryView {
   readonly bucket: string;
@@ -31,7 +33,7 @@ export interface WarmOrder {
 
 /** What the API asks of the cache. */
 export interface CacheSource {
-  stats(): unknown;
+  stats(): CacheCounts;
   list(bucket: string | undefined, prefix: string, limit: number): readonly CacheEntryView[];
   /** Number of objects taken out. */
   purge(bucket: string | undefined, prefix: string): Promise<number>;

@@ -1,36 +1,10 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { answerCacheApi, type CacheSource } from './cache-api.ts';
-import { answerCleanupApi, type CleanupSource } from './cleanup-api.ts';
+import { answerCacheApi } from './cache-api.ts';
+import { answerCleanupApi } from './cleanup-api.ts';
 import { renderPage } from './page.ts';
-
-/** What the admin port shows. */
-export interface AdminSources {
-  readonly version: string;
-  /** Where the S3 port listens, as a URL. */
-  readonly endpoint: string;
-  /** The storages with what they are; no secrets. */
-  readonly storages: () => readonly StorageSummary[];
-  /** Checks every storage now. */
-  readonly probe: () => Promise<readonly StorageHealth[]>;
-  readonly metrics: () => Promise<string>;
-  /** Undefined while nothing is cached. */
-  readonly cache: () => CacheSource | undefined;
-  readonly cleanup: CleanupSource;
-}
-
-export interface StorageSummary {
-  readonly name: string;
-  readonly provider: string;
-  readonly place: string;
-  readonly isDefault: boolean;
-}
-
-export interface StorageHealth {
-  readonly name: string;
-  readonly isReady: boolean;
-}
+import type { AdminSources, StorageHealth } from './sources.ts';
 
 export interface AdminServer {
   readonly url: string;

@@ -3,6 +3,7 @@ import { request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { CacheEntryView, WarmProgress } from '../admin/cache-api.ts';
+import { bytesOf, type CacheCounts, formatBytes, formatShare, requestsOf } from '../admin/figures.ts';
 import { findConfig } from '../config/find.ts';
 import { adminListen, urlHost } from '../config/listen.ts';
 import { parseSize } from '../config/units.ts';
@@ -20,25 +21,26 @@ export interface CacheOptions {
 
 /** Prints what the cache holds and has done. @throws Error */
 export async function cacheStats(options: CacheOptions, env: Env): Promise<void> {
-  const stats = (await call(options, env, 'GET', 'stats')) as StatsAnswer;
+  const stats = (await call(options, env, 'GET', 'stats')) as CacheCounts;
   if (options.json === true) return print(JSON.stringify(stats, null, 2));
   const { usage, rules, counters, evictions } = stats;
   for (const [tier, figures] of Object.entries(usage)) {
     if (figures === undefined) continue;
     print(`${tier}: ${formatBytes(figures.bytes)} of ${formatBytes(figures.size)}, ${figures.count} objects`);
   }
-  for (const { rule, requests, bytes, bytesFetched, revalidations, verified } of rules) {
+  for (const counts of rules) {
+    const { rule, requests, bytesFetched, revalidations, verified } = counts;
     print(`\n${rule}`);
     for (const [name, count] of Object.entries(requests)) print(`  ${name.padEnd(18)} ${count}`);
-    for (const method of ['GET', 'HEAD']) {
-      const own = Object.entries(requests).filter(([name]) => name.startsWith(`${method} `));
-      const share = shareOf(own.map(([name, count]) => [name.slice(method.length + 1), count]));
+    for (const method of ['GET', 'HEAD'] as const) {
+      const share = formatShare(requestsOf(counts, method));
       if (share !== undefined) print(`  ${`${method} from here`.padEnd(18)} ${share} of requests`);
     }
-    const saved = Object.entries(bytes).filter(([name]) => FROM_HERE.has(name));
-    const sum = formatBytes(saved.reduce((total, [, count]) => total + count, 0));
-    const share = shareOf(Object.entries(bytes));
-    print(`  ${'bytes saved'.padEnd(18)} ${sum}${share === undefined ? '' : `, ${share} of bytes`}`);
+    const bytes = bytesOf(counts);
+    const share = formatShare(bytes);
+    print(
+      `  ${'bytes saved'.padEnd(18)} ${formatBytes(bytes.fromHere)}${share === undefined ? '' : `, ${share} of bytes`}`,
+    );
     print(`  ${'bytes fetched'.padEnd(18)} ${formatBytes(bytesFetched)}`);
     print(`  ${'revalidations'.padEnd(18)} ${revalidations.unchanged} unchanged, ${revalidations.changed} changed`);
     if (verified.right + verified.stale > 0) {
@@ -51,17 +53,6 @@ export async function cacheStats(options: CacheOptions, env: Env): Promise<void>
   }
   print('');
   for (const [name, count] of Object.entries(counters)) if (count > 0) print(`${name.padEnd(20)} ${count}`);
-}
-
-/** Answers for which nothing was fetched. */
-const FROM_HERE: ReadonlySet<string> = new Set(['hit', 'revalidated', 'stale']);
-
-/** The share of what was not fetched; undefined where there is nothing. What is bypassed does not count. */
-function shareOf(counts: readonly (readonly [string, number])[]): string | undefined {
-  const sum = (names: (name: string) => boolean) =>
-    counts.reduce((total, [name, count]) => (names(name) ? total + count : total), 0);
-  const all = sum((name) => name !== 'bypass');
-  return all === 0 ? undefined : `${((100 * sum((name) => FROM_HERE.has(name))) / all).toFixed(1)}%`;
 }
 
 /** Prints what is kept, one object a line: size, when it was last confirmed, bucket and key. @throws Error */
@@ -121,22 +112,6 @@ export async function cacheWarm(
 
 const POLL_MS = 200;
 
-interface StatsAnswer {
-  readonly usage: Readonly<
-    Record<string, { readonly bytes: number; readonly count: number; readonly size: number } | undefined>
-  >;
-  readonly rules: readonly {
-    readonly rule: string;
-    readonly requests: Readonly<Record<string, number>>;
-    readonly bytes: Readonly<Record<string, number>>;
-    readonly bytesFetched: number;
-    readonly revalidations: Readonly<Record<'unchanged' | 'changed', number>>;
-    readonly verified: Readonly<Record<'right' | 'stale', number>>;
-  }[];
-  readonly counters: Readonly<Record<string, number>>;
-  readonly evictions: Readonly<Record<string, { readonly counts: readonly number[]; readonly age: number }>>;
-}
-
 /** One line of a terminal: a bar, and figures. */
 export function progressLine(progress: WarmProgress, columns = 80): string {
   const { state, objects, objectsDone, objectsFailed, bytes, bytesDone } = progress;
@@ -186,12 +161,6 @@ function addressOf(options: CacheOptions, env: Env): { readonly url: string; rea
   const token = given.token ?? config.admin.token;
   if (token === undefined) throw new Error('no admin token: configure one, give --token or set SLUICE_ADMIN_TOKEN');
   return { url: given.url ?? `http://${urlHost(host)}:${port}`, token };
-}
-
-function formatBytes(bytes: number): string {
-  const power = bytes < 1 ? 0 : Math.min(4, Math.floor(Math.log2(bytes) / 10));
-  const unit = ['B', 'KiB', 'MiB', 'GiB', 'TiB'][power];
-  return `${(bytes / 1024 ** power).toFixed(power === 0 ? 0 : 1)} ${unit}`;
 }
 
 /** A key may hold what a terminal would obey. */
