@@ -7,6 +7,7 @@ import { bytesOf, type CacheCounts, formatBytes, formatShare, requestsOf } from 
 import { findConfig } from '../config/find.ts';
 import { adminListen, urlHost } from '../config/listen.ts';
 import { parseSize } from '../config/units.ts';
+import { createWarmBar } from './cache/warm-bar.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -98,30 +99,23 @@ export async function cacheWarm(
           .filter((key) => key !== '');
   // What the API gives.
   let progress = (await call(options, env, 'POST', 'warm', { ...placeOf(place), keys, rate })) as WarmProgress;
-  const isTerminal = process.stderr.isTTY === true;
-  while (progress.state === 'listing' || progress.state === 'running') {
-    if (isTerminal) process.stderr.write(`\r${progressLine(progress, process.stderr.columns)}`);
-    await delay(POLL_MS);
-    progress = (await call(options, env, 'GET', `warm?id=${progress.id}`)) as WarmProgress;
+  const bar = createWarmBar(process.stderr);
+  try {
+    bar.show(progress);
+    while (progress.state === 'listing' || progress.state === 'running') {
+      await delay(POLL_MS);
+      progress = (await call(options, env, 'GET', `warm?id=${progress.id}`)) as WarmProgress;
+      bar.show(progress);
+    }
+  } finally {
+    bar.close();
   }
-  if (isTerminal) process.stderr.write(`\r${progressLine(progress, process.stderr.columns)}\n`);
   print(`${progress.objectsDone} objects, ${formatBytes(progress.bytesDone)} in the cache or passed through it`);
   if (progress.state === 'failed') throw new Error('the listing failed: see the log of the gateway');
   if (progress.objectsFailed > 0) throw new Error(`${progress.objectsFailed} objects could not be read`);
 }
 
 const POLL_MS = 200;
-
-/** One line of a terminal: a bar, and figures. */
-export function progressLine(progress: WarmProgress, columns = 80): string {
-  const { state, objects, objectsDone, objectsFailed, bytes, bytesDone } = progress;
-  const share =
-    objects === 0 ? 0 : bytes === 0 ? (objectsDone + objectsFailed) / objects : Math.min(1, bytesDone / bytes);
-  const figures = ` ${Math.floor(share * 100)}% ${objectsDone}/${objects} objects ${formatBytes(bytesDone)} ${state}`;
-  const width = Math.max(4, Math.min(40, columns - figures.length - 3));
-  const filled = Math.round(share * width);
-  return `[${'#'.repeat(filled)}${'-'.repeat(width - filled)}]${figures}`.padEnd(columns - 1);
-}
 
 function placeOf(place: string | undefined): { readonly bucket: string | undefined; readonly prefix: string } {
   const slash = place?.indexOf('/') ?? -1;
