@@ -1,5 +1,5 @@
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { ConfigError } from './config-error.ts';
 import { newCredential } from './credential.ts';
@@ -43,7 +43,8 @@ const ORIGIN: Readonly<Record<string, string>> = {
 function keptCredential(dataFolder: string): z.output<typeof credentialSchema> {
   const path = join(dataFolder, CREDENTIAL_FILE);
   try {
-    mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
+    // Made absolute first: node never comes back where the current folder is gone (test/regress/gone-folder.test.ts).
+    mkdirSync(resolve(dataFolder), { recursive: true, mode: 0o700 });
     // `wx`: of two gateways starting at once one makes it, and both then read the same.
     writeFileSync(path, `${JSON.stringify(newCredential(), null, 2)}\n`, { flag: 'wx', mode: 0o600 });
   } catch (error) {

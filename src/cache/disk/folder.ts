@@ -1,6 +1,6 @@
 import { lstatSync, mkdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { open, statfs } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 
 /** The folder of a disk cache, locked for this process. The format's version is part of its name. */
 export interface DiskFolder {
@@ -33,7 +33,8 @@ export const SHARDS = Array.from({ length: 256 }, (_, index) => index.toString(1
  * @throws Error
  */
 export async function openDiskFolder(path: string, onError: (error: unknown) => void): Promise<DiskFolder> {
-  mkdirSync(path, { recursive: true, mode: 0o700 });
+  // Absolute: node never comes back where the current folder is gone (test/regress/gone-folder.test.ts).
+  mkdirSync(resolve(path), { recursive: true, mode: 0o700 });
   const root = join(path, FORMAT);
   const folders = [root, join(root, 'tmp'), join(root, 'o'), ...SHARDS.map((digits) => join(root, 'o', digits))];
   const repair = () => {

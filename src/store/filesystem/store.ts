@@ -38,7 +38,8 @@ export async function openFilesystemStore(options: FilesystemStoreOptions): Prom
   const { path, log } = options;
   const report = (message: string, err: unknown): void => log?.error({ err }, message);
   const now = (): number => options.now().getTime();
-  mkdirSync(path, { recursive: true, mode: 0o700 });
+  // Absolute: node never comes back where the current folder is gone (test/regress/gone-folder.test.ts).
+  mkdirSync(resolve(path), { recursive: true, mode: 0o700 });
   const index = openIndex(path);
   let wal: WriteAheadLog | undefined;
   try {
