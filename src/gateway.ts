@@ -15,7 +15,7 @@ import { createSpentMemory } from './http/spent-memory.ts';
 import { watchUploads } from './layers/uploads-in-use.ts';
 import { type Logger, logRequest } from './observe/log.ts';
 import type { Metrics } from './observe/metrics.ts';
-import { probeStorage } from './probe.ts';
+import { createProbe } from './probe.ts';
 import { VERSION } from './version.ts';
 
 export interface GatewayOptions {
@@ -86,12 +86,16 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     });
     const url = `${config.tls ? 'https' : 'http'}://${urlHost(listen.host)}:${server.port}`;
     admin = await startAdmin(
-      { ...adminListen(config), token: options.adminToken },
+      {
+        ...adminListen(config),
+        token: options.adminToken,
+        onFailure: (error) => log.error({ err: error }, 'admin request failed'),
+      },
       {
         version: VERSION,
         endpoint: url,
         storages: () => current.storages.map(summarise),
-        probe: () => Promise.all(current.storages.map(probeStorage)),
+        probe: createProbe(() => current.storages),
         metrics: () => metrics.render(),
         cache: operateCache({ cache: cache.current, generation: () => current, signal: closing.signal }),
         cleanup: cleaner,

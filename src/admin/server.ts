@@ -6,6 +6,15 @@ import { answerCleanupApi } from './cleanup-api.ts';
 import { renderPage } from './page.ts';
 import type { AdminSources, StorageHealth } from './sources.ts';
 
+export interface AdminOptions {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly token: string;
+  /** Told of what was answered with 500. */
+  readonly onFailure: (error: unknown) => void;
+}
+
 export interface AdminServer {
   readonly url: string;
   close(): Promise<void>;
@@ -33,15 +42,13 @@ const SECURITY_HEADERS = {
  * Serves health, readiness, metrics, the APIs of cache and clean-up, and the page, on a port of its own, never the S3 one. All but `/healthz` and
  * `/readyz` want the token. The Host must be an address or the name listened on, against DNS rebinding.
  */
-export async function startAdmin(
-  options: { readonly host: string; readonly port: number; readonly token: string },
-  sources: AdminSources,
-): Promise<AdminServer> {
+export async function startAdmin(options: AdminOptions, sources: AdminSources): Promise<AdminServer> {
   const server = createServer((message, response) => void handle(message, response));
   const handle = async (message: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const answer = await respond(message, options, sources).catch(
-      (): Answer => ({ status: 500, type: 'text/plain', text: 'internal error\n' }),
-    );
+    const answer = await respond(message, options, sources).catch((error): Answer => {
+      options.onFailure(error);
+      return plain(500, 'internal error\n');
+    });
     response.writeHead(answer.status, {
       ...SECURITY_HEADERS,
       'content-type': `${answer.type}; charset=utf-8`,
