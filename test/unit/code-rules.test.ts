@@ -25,6 +25,14 @@ t.test('A11 D15 no promise is left alone, and nothing catches what nobody handle
   t.same(offenders(/unhandledRejection|uncaughtException/, /^$/), []);
 });
 
+t.test('what src imports is there where only dependencies are installed, as in a package or an image', async (t) => {
+  const { dependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as { readonly dependencies: object };
+  const specifiers = SOURCES.flatMap(({ text }) => [...text.matchAll(/\b(?:from|import\(?) ?'([^'.][^']*)'/g)]);
+  const packages = specifiers.map(([, name = '']) => /^(@[^/]+\/)?[^/]+/.exec(name)?.[0] ?? name);
+  const others = packages.filter((name) => !name.startsWith('node:') && !Object.hasOwn(dependencies, name));
+  t.same([...new Set(others)], []);
+});
+
 /** A table with one row a vendor grows with the vendors. */
 const TABLES = /^src\/upstream\/vendors\.ts$/;
 
