@@ -35,8 +35,9 @@ export interface Gateway {
   readonly url: string;
   readonly adminUrl: string;
   /**
-   * Takes a new configuration: requests under way keep the old one, the next request has the new one.
-   * Addresses listened on stay as they are. When it fails the old configuration stays whole.
+   * Takes a new configuration: requests under way keep the old one, the next request has the new one. It waits for
+   * none of them, as a slow upload must not keep the next configuration out. Addresses listened on stay as they are.
+   * When it fails the old configuration stays whole.
    */
   reload(config: Config): Promise<void>;
   /** Stops accepting, lets running requests finish within `drainSeconds`, releases everything. */
@@ -54,8 +55,20 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const cache = openConfiguredCache({ log, now, onFetched: spend });
   const uploads = watchUploads();
   const dependencies: GenerationDependencies = { log, now, authenticate, cache: cache.of, uploads };
-  let current = await Generation.open(options.config, dependencies, undefined);
+  let current = await Generation.open(options.config, dependencies);
   const { config } = options;
+  /** The generations before, while their last requests are under way. */
+  const retiring = new Map<Generation, Promise<void>>();
+  const retire = (old: Generation): void => {
+    const failed = (error: unknown) => log.error({ err: error }, 'a storage of the old configuration does not close');
+    retiring.set(
+      old,
+      old
+        .retire()
+        .catch(failed)
+        .finally(() => retiring.delete(old)),
+    );
+  };
   const closing = new AbortController();
   const cleaner = new Cleaner({ log, now, isInUse: uploads.has });
   metrics.readCleanup(() => (cleaner.state() === undefined ? undefined : cleaner.figures()));
@@ -70,7 +83,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     await Promise.all([cleaner.follow(undefined), server?.close(current.config.drainSeconds * 1000)]);
     await admin?.close();
     await cache.close();
-    await current.retire();
+    await Promise.all([current.retire(), ...retiring.values()]);
   };
   try {
     const listen = parseListen(config.listen);
@@ -108,13 +121,13 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       adminUrl: admin.url,
       reload: async (next) => {
         const tls = next.tls && readTls(next.tls);
-        const opened = await Generation.open(next, dependencies, current);
+        const opened = await Generation.open(next, dependencies, [current, ...retiring.keys()]);
         cache.adjust(next);
         const old = current;
         current = opened;
         if (tls) setTls(tls);
         await cleaner.follow(cleanupPlan(opened));
-        await old.retire();
+        retire(old);
       },
       close,
     };

@@ -69,13 +69,14 @@ export class Generation {
   }
 
   /**
-   * @param previous whose connections are shared where their settings are the same
+   * @param living whose connections are shared where their settings are the same: also those of generations that wait
+   * for their last requests, as a folder is not to be opened twice
    * @throws Error when a storage cannot be opened; those opened for this generation are closed again
    */
   static async open(
     config: Config,
     dependencies: GenerationDependencies,
-    previous: Generation | undefined,
+    living: Iterable<Generation> = [],
   ): Promise<Generation> {
     const connections = new Map<string, SharedConnection>();
     const cache = await dependencies.cache(config);
@@ -83,7 +84,7 @@ export class Generation {
       for (const storage of config.storages) {
         const key = connectionKey(storage);
         if (connections.has(key)) continue;
-        const kept = previous?.shared(key);
+        const kept = sharedBy(living, key);
         kept?.hold();
         connections.set(key, kept ?? new SharedConnection(await openConnection(storage, dependencies)));
       }
@@ -96,7 +97,8 @@ export class Generation {
 
   /** The open connection made of exactly these settings. */
   shared(key: string): SharedConnection | undefined {
-    return this.#connections.get(key);
+    const shared = this.#connections.get(key);
+    return shared?.isOpen === true ? shared : undefined;
   }
 
   /** Waits for the requests under way, then lets go of the connections. Nothing new may be given to it. */
@@ -139,6 +141,11 @@ class SharedConnection {
     this.connection = connection;
   }
 
+  /** Once let go of by all, it is closed and stays so. */
+  get isOpen(): boolean {
+    return this.#holders > 0;
+  }
+
   hold(): void {
     this.#holders++;
   }
@@ -147,6 +154,14 @@ class SharedConnection {
     this.#holders--;
     if (this.#holders === 0) await this.connection.close();
   }
+}
+
+function sharedBy(generations: Iterable<Generation>, key: string): SharedConnection | undefined {
+  for (const generation of generations) {
+    const shared = generation.shared(key);
+    if (shared !== undefined) return shared;
+  }
+  return undefined;
 }
 
 async function releaseAll(connections: ReadonlyMap<string, SharedConnection>): Promise<void> {

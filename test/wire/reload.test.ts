@@ -52,16 +52,25 @@ t.test('R38 a hundred reloads under load fail no request', async (t) => {
   t.ok(requests > 0);
 });
 
-t.test('a request under way keeps the configuration it began with', async (t) => {
-  const { folder, gateway, client } = await start(t);
+/** An upload of five bytes to `moving`, of which the gateway has asked for the first. */
+async function beginUpload(
+  test: Test,
+  { gateway, client }: Pick<Awaited<ReturnType<typeof start>>, 'gateway' | 'client'>,
+) {
   const url = await getSignedUrl(client, new PutObjectCommand({ Bucket: 'moving', Key: 'slow' }));
   const socket = connect(gateway.port, '127.0.0.1');
-  t.teardown(() => socket.destroy());
+  test.teardown(() => socket.destroy());
   const target = url.slice(gateway.url.length);
   socket.write(
     `PUT ${target} HTTP/1.1\r\nHost: 127.0.0.1:${gateway.port}\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n`,
   );
-  t.match(String((await once(socket, 'data'))[0]), '100 Continue', 'the gateway is at work on it');
+  test.match(String((await once(socket, 'data'))[0]), '100 Continue', 'the gateway is at work on it');
+  return socket;
+}
+
+t.test('a request under way keeps the configuration it began with', async (t) => {
+  const { folder, gateway, client } = await start(t);
+  const socket = await beginUpload(t, { gateway, client });
   const reloaded = gateway.reload(parse(configOf(folder, 'new')));
   socket.write('hello');
   t.match(String((await once(socket, 'data'))[0]), '200 OK');
@@ -69,6 +78,22 @@ t.test('a request under way keeps the configuration it began with', async (t) =>
   await t.rejects(client.send(new GetObjectCommand({ Bucket: 'moving', Key: 'slow' })), { name: 'NoSuchKey' });
   await gateway.reload(parse(configOf(folder, 'old')));
   t.equal((await client.send(new GetObjectCommand({ Bucket: 'moving', Key: 'slow' }))).ContentLength, 5);
+});
+
+t.test('a reload waits for nobody: the next may come while a request is under way', async (t) => {
+  const { folder, gateway, client } = await start(t);
+  const socket = await beginUpload(t, { gateway, client });
+  const onlyNew = `${CREDENTIALS}
+storages: [{ name: new, provider: filesystem, path: "${folder}/new" }]
+buckets: [{ name: moving, storage: new, bucket: real-name }]
+`;
+  await gateway.reload(parse(onlyNew));
+  await t.rejects(client.send(new GetObjectCommand({ Bucket: 'moving', Key: 'slow' })), { name: 'NoSuchKey' });
+  await gateway.reload(parse(configOf(folder, 'old')));
+  socket.write('hello');
+  t.match(String((await once(socket, 'data'))[0]), '200 OK');
+  const read = await client.send(new GetObjectCommand({ Bucket: 'moving', Key: 'slow' }));
+  t.equal(read.ContentLength, 5, 'the storage that is back is the one that was never left');
 });
 
 t.test('a configuration that cannot be opened leaves the old one at work', async (t) => {
