@@ -4,8 +4,10 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { CacheEntryView, WarmProgress } from '../admin/cache-api.ts';
 import { bytesOf, type CacheCounts, formatBytes, formatShare, requestsOf } from '../admin/figures.ts';
-import { findConfig } from '../config/find.ts';
+import { ConfigError } from '../config/config-error.ts';
+import { configFile, findConfig } from '../config/find.ts';
 import { adminListen, urlHost } from '../config/listen.ts';
+import { configSchema } from '../config/schema.ts';
 import { parseSize } from '../config/units.ts';
 import { createWarmBar } from './cache/warm-bar.ts';
 
@@ -56,12 +58,17 @@ export async function cacheStats(options: CacheOptions, env: Env): Promise<void>
   for (const [name, count] of Object.entries(counters)) if (count > 0) print(`${name.padEnd(20)} ${count}`);
 }
 
-/** Prints what is kept, one object a line: size, when it was last confirmed, bucket and key. @throws Error */
+/**
+ * Prints what is kept, one object a line: size, when it was last confirmed, bucket and key.
+ * @throws ConfigError for wrong usage, as all of these do; Error for what the gateway answers
+ */
 export async function cacheLs(
   place: string | undefined,
   options: CacheOptions & { readonly limit: string },
   env: Env,
 ): Promise<void> {
+  if (!/^[1-9]\d*$/.test(options.limit))
+    throw new ConfigError([`--limit ${options.limit}: is not a number of objects`]);
   const { bucket, prefix } = placeOf(place);
   const query = new URLSearchParams({ ...(bucket !== undefined && { bucket }), prefix, limit: options.limit });
   // What the API gives.
@@ -78,7 +85,9 @@ export async function cachePurge(
   options: CacheOptions & { readonly all?: boolean },
   env: Env,
 ): Promise<void> {
-  if ((place === undefined) === (options.all !== true)) throw new Error('name BUCKET[/PREFIX], or give --all');
+  if ((place === undefined) === (options.all !== true)) {
+    throw new ConfigError(['cache purge: name BUCKET[/PREFIX], or give --all']);
+  }
   const { purged } = (await call(options, env, 'POST', 'purge', placeOf(place))) as { readonly purged: number };
   print(`${purged} objects purged`);
 }
@@ -90,7 +99,9 @@ export async function cacheWarm(
   env: Env,
 ): Promise<void> {
   const rate = options.rate === undefined ? undefined : parseSize(options.rate);
-  if (options.rate !== undefined && rate === undefined) throw new Error(`--rate is not a size: ${options.rate}`);
+  if (options.rate !== undefined && (rate === undefined || rate === 0)) {
+    throw new ConfigError([`--rate ${options.rate}: is not a size, such as 10MiB`]);
+  }
   const keys =
     options.keys === undefined
       ? undefined
@@ -147,13 +158,22 @@ async function call(options: CacheOptions, env: Env, method: string, path: strin
   throw new Error(error);
 }
 
+const NO_FILE: { readonly listen: string; readonly admin: { readonly listen?: string; readonly token?: string } } = {
+  listen: configSchema.shape.listen.parse(undefined),
+  admin: {},
+};
+
 function addressOf(options: CacheOptions, env: Env): { readonly url: string; readonly token: string } {
   const given = { url: options.admin, token: options.token ?? env.SLUICE_ADMIN_TOKEN };
   if (given.url !== undefined && given.token !== undefined) return { url: given.url, token: given.token };
-  const { config } = findConfig(options.config === undefined ? {} : { config: options.config }, env);
+  const where = options.config === undefined ? {} : { config: options.config };
+  // Without a file nothing is looked up: the embedded default would be made here, in whatever folder this is.
+  const config = configFile(where, env) === undefined ? NO_FILE : findConfig(where, env).config;
   const { host, port } = adminListen(config);
   const token = given.token ?? config.admin.token;
-  if (token === undefined) throw new Error('no admin token: configure one, give --token or set SLUICE_ADMIN_TOKEN');
+  if (token === undefined) {
+    throw new ConfigError(['no admin token: configure one, give --token or set SLUICE_ADMIN_TOKEN']);
+  }
   return { url: given.url ?? `http://${urlHost(host)}:${port}`, token };
 }
 
