@@ -22,7 +22,8 @@ export function createProbe(storages: () => readonly Storage[]): () => Promise<r
 }
 
 /**
- * Asks a storage one small question: its sentinel if it has one, else its bucket, else the list of buckets.
+ * Asks a storage one small question: its sentinel if it has one, which is in its bucket; else its bucket, else the list
+ * of buckets.
  * Ready is a storage that answers in time and lets us in.
  */
 export async function probeStorage({ config, connection }: Storage, withinMs = PROBE_MS): Promise<StorageHealth> {

@@ -28,6 +28,7 @@ export function crossCheck(content: unknown): ConfigIssue[] {
     ...repeatedBuckets(sections),
     ...unknownStorages(sections),
     ...defaults(sections.storages),
+    ...sentinels(sections.storages),
     ...callers(sections),
     ...proxies(root.trustedProxies),
     ...ruleSets(sections.buckets, toEntry(toEntry(root.cache).ruleSets)),
@@ -92,6 +93,20 @@ function defaults(storages: readonly Entry[]): ConfigIssue[] {
     path: ['storages', index, 'default'],
     message: `storages[${marked[0]}] is the default already`,
   }));
+}
+
+/** A key alone is no object: without a bucket the health check would look at something else, and nobody would know. */
+function sentinels(storages: readonly Entry[]): ConfigIssue[] {
+  return storages.flatMap(({ sentinel, bucket }, index) =>
+    sentinel === undefined || bucket !== undefined
+      ? []
+      : [
+          {
+            path: ['storages', index, 'sentinel'],
+            message: 'is an object in `bucket`, which this storage does not name',
+          },
+        ],
+  );
 }
 
 /** Fail closed: a gateway that nobody may use is a mistake, and never a reason to let everybody in. */

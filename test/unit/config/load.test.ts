@@ -120,6 +120,15 @@ t.test('A07 a gateway that nobody may use is refused, unless a bucket is open to
   t.strictSame(problems(`storages: [${FOLDER}]\nbuckets: [{ name: public, storage: local, anonymous: read }]`), []);
 });
 
+t.test('a sentinel is an object in the bucket, so there must be one', async (t) => {
+  const text = (more: string) =>
+    `credentials: [${CREDENTIAL}]\nstorages: [{ name: s, provider: filesystem, path: ./s, sentinel: alive${more} }]`;
+  t.strictSame(problems(text(', bucket: goods')), []);
+  t.strictSame(problems(text('')), [
+    'sluice.yaml:2: storages[0].sentinel: is an object in `bucket`, which this storage does not name',
+  ]);
+});
+
 t.test('a bucket name may stand twice only where no caller sees both', async (t) => {
   const text = (one: string, other: string, more = '') =>
     `credentials: [${CREDENTIAL}]
