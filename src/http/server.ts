@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
-import { S3Error } from '../s3/error.ts';
+import { S3Error, type S3ErrorCode } from '../s3/error.ts';
 import type { Handler, S3Request } from '../s3/message.ts';
 import type { PeerFilter } from './peer-filter.ts';
 import { ProgressWatch } from './progress.ts';
@@ -44,11 +44,14 @@ export interface RequestRecord {
   readonly status: number;
   /** Wall time, in milliseconds. */
   readonly durationMs: number;
+  /** On the wire since the connection's last request, heads included. */
   readonly bytesReceived: number;
   readonly bytesSent: number;
   readonly notes: ReadonlyMap<string, string | number>;
   /** What was thrown, when something was. */
   readonly error: unknown;
+  /** The client left before it had the whole answer, and what was thrown came of that. */
+  readonly isClientGone: boolean;
 }
 
 export interface GatewayServer {
@@ -74,6 +77,8 @@ const NODE_OPTIONS = {
   keepAliveTimeout: 75_000,
   noDelay: true,
   insecureHTTPParser: false,
+  // node would refuse by itself, without S3's error. `receive` wants a Host too, and in HTTP/1.0 as well.
+  requireHostHeader: false,
 } as const;
 
 /**
@@ -90,14 +95,26 @@ export async function startServer(options: ServerOptions): Promise<GatewayServer
   const watch = new ProgressWatch({ idleMs, minBytes });
   const spend = options.spend ?? (() => undefined);
   let isDraining = false;
+  const connections = new WeakMap<Socket, Connection>();
   const onRequest = async (message: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const { socket } = message;
+    const connection = connections.get(socket) ?? { running: 0, message, response, bytesRead: 0, bytesWritten: 0 };
+    connections.set(socket, Object.assign(connection, { running: connection.running + 1, message, response }));
     const settings = options.settings();
-    options.onRequest(await answer({ message, response, settings, watch, spend, isDraining: () => isDraining }));
+    const isDrainingNow = () => isDraining;
+    const record = await answer({ message, response, connection, settings, watch, spend, isDraining: isDrainingNow });
+    connection.running--;
+    options.onRequest(record);
   };
   server.on('request', onRequest);
   server.on('checkContinue', onRequest);
   server.on('checkExpectation', onRequest);
-  server.on('clientError', refuse);
+  server.on('connect', (_message: IncomingMessage, socket: Socket) => refuse('MethodNotAllowed', socket));
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
+    else if (isAnswering(connections.get(socket))) socket.destroySoon();
+    else refuse(PARSER_ERRORS.get(error.code ?? '') ?? 'InvalidRequest', socket);
+  });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(options.port, options.host, resolve);
@@ -116,9 +133,30 @@ export async function startServer(options: ServerOptions): Promise<GatewayServer
   };
 }
 
+/** What is known of one client's connection. */
+interface Connection {
+  /** Requests under way. More than one where the client does not wait for answers. */
+  running: number;
+  /** The latest of them. */
+  message: IncomingMessage;
+  response: ServerResponse;
+  /** Bytes that ended requests have accounted for: a head is read before its request is known. */
+  bytesRead: number;
+  bytesWritten: number;
+}
+
+/** Whether some answer is not whole yet: an error written now would be read as a part of it. */
+function isAnswering(connection: Connection | undefined): boolean {
+  if (connection === undefined || connection.running === 0) return false;
+  const { running, message, response } = connection;
+  // What is wrong may be the body of the one request under way, and its answer has not begun.
+  return running > 1 || response.headersSent || message.complete;
+}
+
 interface Exchange {
   readonly message: IncomingMessage;
   readonly response: ServerResponse;
+  readonly connection: Connection;
   readonly settings: ServerSettings;
   readonly watch: ProgressWatch;
   readonly spend: SpentMemory;
@@ -127,10 +165,9 @@ interface Exchange {
 
 /** Runs one request to its end and says what became of it. Never rejects: here anything thrown becomes an answer. */
 async function answer(exchange: Exchange): Promise<RequestRecord> {
-  const { message, response, settings } = exchange;
+  const { message, response, connection, settings } = exchange;
   const started = performance.now();
   const { socket } = message;
-  const { bytesRead, bytesWritten } = socket;
   const abort = new AbortController();
   // Only when the answer is not out: making the reason's stack costs a tenth of a small request.
   response.once('close', () => {
@@ -145,6 +182,7 @@ async function answer(exchange: Exchange): Promise<RequestRecord> {
   });
   let request: S3Request | undefined;
   let error: unknown;
+  let isClientGone = false;
   try {
     const answered = await (async () => {
       try {
@@ -156,6 +194,8 @@ async function answer(exchange: Exchange): Promise<RequestRecord> {
         return await settings.handler(request);
       } catch (thrown) {
         error = thrown;
+        // Nobody is there to be told, and what failed did so for that.
+        if (signal.aborted) throw thrown;
         return errorResponse(thrown, { requestId: id, resource: resourceOf(message) });
       }
     })();
@@ -168,9 +208,14 @@ async function answer(exchange: Exchange): Promise<RequestRecord> {
     });
   } catch (thrown) {
     error ??= thrown;
+    isClientGone = signal.aborted;
   } finally {
+    body?.destroy();
     unwatch();
   }
+  const bytesReceived = socket.bytesRead - connection.bytesRead;
+  const bytesSent = socket.bytesWritten - connection.bytesWritten;
+  Object.assign(connection, { bytesRead: socket.bytesRead, bytesWritten: socket.bytesWritten });
   return {
     id,
     method: message.method ?? '',
@@ -179,10 +224,11 @@ async function answer(exchange: Exchange): Promise<RequestRecord> {
     peer: request?.peer ?? socket.remoteAddress ?? '',
     status: response.headersSent ? response.statusCode : 0,
     durationMs: performance.now() - started,
-    bytesReceived: socket.bytesRead - bytesRead,
-    bytesSent: socket.bytesWritten - bytesWritten,
+    bytesReceived,
+    bytesSent,
     notes,
     error,
+    isClientGone,
   };
 }
 
@@ -196,24 +242,20 @@ function resourceOf(message: IncomingMessage): string {
   return (message.url ?? '').split('?', 1)[0] ?? '';
 }
 
-/** What node's parser refuses never becomes a request; it too is answered with S3's error, and the socket closed. */
-function refuse(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy();
-    return;
-  }
-  const code = PARSER_ERRORS.get(error.code ?? '') ?? 'InvalidRequest';
+/** What never becomes a request is answered with S3's error too, and the socket closed. */
+function refuse(code: S3ErrorCode, socket: Socket): void {
   const requestId = newRequestId();
   const { status, headers, body } = errorResponse(new S3Error(code), { requestId, resource: '' });
   const fields = [...headers, ['x-amz-request-id', requestId], ['connection', 'close']];
   const head = fields.map(([name, value]) => `${name}: ${value}\r\n`).join('');
-  socket.end(`HTTP/1.1 ${status} Bad Request\r\n${head}\r\n${body instanceof Uint8Array ? body.toString() : ''}`);
+  const text = body instanceof Uint8Array ? body.toString() : '';
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${head}\r\n${text}`);
 }
 
 const PARSER_ERRORS = new Map([
   ['HPE_HEADER_OVERFLOW', 'RequestHeaderSectionTooLarge'],
   ['ERR_HTTP_REQUEST_TIMEOUT', 'RequestTimeout'],
-] as const) as ReadonlyMap<string, 'RequestHeaderSectionTooLarge' | 'RequestTimeout'>;
+] as const) as ReadonlyMap<string, S3ErrorCode>;
 
 async function close(server: Server, watch: ProgressWatch, drainMs: number): Promise<void> {
   const cut = setTimeout(() => server.closeAllConnections(), drainMs);

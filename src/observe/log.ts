@@ -27,9 +27,10 @@ export async function openLog({ level, format }: LogOptions): Promise<Logger> {
 
 /** Writes a request's one line. Keys and query values stay out: presigned ones are passwords. */
 export function logRequest(log: Logger, record: RequestRecord): void {
-  const { error, status } = record;
-  // 501 answers what a client asked for and nobody has.
-  const isFailure = status >= 500 && status !== 501;
+  const { error, status, isClientGone } = record;
+  // 501 answers what a client asked for and nobody has. An answer that began well may have broken off.
+  const hasFailed = status < 300 ? error !== undefined : status >= 500 && status !== 501;
+  const isFailure = hasFailed && !isClientGone;
   const level = isFailure ? 'error' : 'info';
   if (!log.isLevelEnabled(level)) return;
   const line: Record<string, unknown> = {
@@ -44,7 +45,8 @@ export function logRequest(log: Logger, record: RequestRecord): void {
     ms: Math.round(record.durationMs * 10) / 10,
   };
   for (const [name, value] of record.notes) line[name] = value;
-  if (error !== undefined) line.code = error instanceof S3Error ? error.code : 'InternalError';
+  if (isClientGone) line.isClientGone = true;
+  else if (error !== undefined) line.code = error instanceof S3Error ? error.code : 'InternalError';
   // A refused request is the client's matter; the stack is wanted where something here or behind failed.
   if (error !== undefined && isFailure) line.err = error;
   log[level](line, 'request');

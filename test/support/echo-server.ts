@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events';
 import { peerFilter } from '../../src/http/peer-filter.ts';
 import { type GatewayServer, type RequestRecord, type ServerSettings, startServer } from '../../src/http/server.ts';
 import { headersOf } from '../../src/s3/headers.ts';
@@ -6,6 +7,8 @@ import type { Handler, S3Request } from '../../src/s3/message.ts';
 export interface EchoServer extends GatewayServer {
   /** Requests that reached the handler. */
   readonly requests: S3Request[];
+  /** Emits `request` for each of them. */
+  readonly arrivals: EventEmitter;
   /** One for each request, in the order they ended. */
   readonly records: RequestRecord[];
   /** Resolves with the record of the next request that ends. */
@@ -17,6 +20,7 @@ export async function startEcho(
   options: { readonly handler?: Handler; readonly idleMs?: number } & Partial<ServerSettings> = {},
 ): Promise<EchoServer> {
   const requests: S3Request[] = [];
+  const arrivals = new EventEmitter();
   const records: RequestRecord[] = [];
   let waiting: ((record: RequestRecord) => void)[] = [];
   const { idleMs, handler = echo, ...settings } = options;
@@ -30,6 +34,7 @@ export async function startEcho(
       ...settings,
       handler: (request) => {
         requests.push(request);
+        arrivals.emit('request');
         return handler(request);
       },
     }),
@@ -43,6 +48,7 @@ export async function startEcho(
   return {
     ...server,
     requests,
+    arrivals,
     records,
     nextRecord: () => new Promise((resolve) => waiting.push(resolve)),
   };

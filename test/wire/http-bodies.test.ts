@@ -139,6 +139,34 @@ t.test('R13 a client that leaves aborts the request, and its body is destroyed',
   t.ok(body?.destroyed);
 });
 
+t.test('R13 a request whose client has left is no failure of ours', async (t) => {
+  const server = await startEcho({
+    handler: ({ signal }) =>
+      new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
+  });
+  t.teardown(() => server.close(0));
+  const ended = server.nextRecord();
+  const socket = connect(server.port, '127.0.0.1');
+  socket.write(`GET /bkt/k HTTP/1.1\r\n${HOST}\r\n`);
+  await once(server.arrivals, 'request');
+  socket.destroy();
+  t.match(await ended, { status: 0, isClientGone: true });
+});
+
+t.test('counts the bytes of heads and bodies, also behind the first request of a connection', async (t) => {
+  const server = await startEcho();
+  t.teardown(() => server.close(0));
+  const request = `PUT /bkt/k HTTP/1.1\r\n${HOST}Content-Length: 3\r\n\r\nabc`;
+  const socket = connect(server.port, '127.0.0.1');
+  t.teardown(() => socket.destroy());
+  for (let round = 0; round < 2; round++) {
+    const ended = server.nextRecord();
+    socket.write(request);
+    const [answer] = (await once(socket, 'data')) as [Buffer];
+    t.match(await ended, { bytesReceived: request.length, bytesSent: answer.length });
+  }
+});
+
 t.test('R15 an upload that stands still ends with RequestTimeout', async (t) => {
   const server = await startEcho({ idleMs: 50 });
   t.teardown(() => server.close(0));

@@ -1,5 +1,9 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { Readable } from 'node:stream';
 import t from 'tap';
 import { peerFilter } from '../../src/http/peer-filter.ts';
+import { headersOf } from '../../src/s3/headers.ts';
 import { startEcho } from '../support/echo-server.ts';
 import { exchange } from '../support/raw-socket.ts';
 
@@ -36,8 +40,10 @@ const REFUSED: Readonly<Record<string, readonly [request: string, status: number
   'H11 NUL in a header': [`GET /bkt/k HTTP/1.1\r\n${HOST}X-A: b\0c\r\n\r\n`, 400],
   'H12 two Hosts': ['GET /bkt/k HTTP/1.1\r\nHost: localhost\r\nHost: other\r\n\r\n', 400, 'InvalidArgument'],
   'H12 no Host in HTTP/1.0': ['GET /bkt/k HTTP/1.0\r\n\r\n', 400, 'InvalidRequest'],
+  'H12 no Host in HTTP/1.1': ['GET /bkt/k HTTP/1.1\r\n\r\n', 400, 'InvalidRequest'],
   'H13 absolute-form target': [`GET http://localhost/bkt/k HTTP/1.1\r\n${HOST}\r\n`, 400, 'InvalidURI'],
   'H13 OPTIONS *': [`OPTIONS * HTTP/1.1\r\n${HOST}\r\n`, 400, 'InvalidURI'],
+  'H13 authority-form target': [`CONNECT localhost:443 HTTP/1.1\r\n${HOST}\r\n`, 405, 'MethodNotAllowed'],
   'H14 fragment': [`GET /bkt/k#x HTTP/1.1\r\n${HOST}\r\n`, 400, 'InvalidURI'],
   'H15 backslash': [`GET /bkt\\k HTTP/1.1\r\n${HOST}\r\n`, 400, 'InvalidURI'],
   'H16 raw UTF-8 target': [`GET /bkt/\xc3\xa9 HTTP/1.1\r\n${HOST}\r\n`, 400],
@@ -80,6 +86,39 @@ for (const [name, [request, status, code]] of Object.entries(REFUSED)) {
     t.equal(server.requests.length, before);
   });
 }
+
+t.test('H18 H28 what the parser refuses behind a request is never written into its answer', async (t) => {
+  const half = Buffer.alloc(50, 'b');
+  const server = await startEcho({
+    handler: async ({ key }) => ({
+      status: 200,
+      headers: headersOf({ 'content-length': '100' }),
+      body: key === 'streams' ? Readable.from(chunks(half)) : null,
+    }),
+  });
+  t.teardown(() => server.close(0));
+  let isRefused = (): void => {};
+  const refused = new Promise<void>((resolve) => {
+    isRefused = resolve;
+  });
+  async function* chunks(chunk: Buffer) {
+    yield chunk;
+    await refused;
+    yield chunk;
+  }
+  const socket = connect(server.port, '127.0.0.1');
+  t.teardown(() => socket.destroy());
+  const received: Buffer[] = [];
+  socket.on('data', (chunk) => received.push(chunk));
+  socket.write(`GET /bkt/streams HTTP/1.1\r\n${HOST}\r\n`);
+  await once(socket, 'data');
+  socket.write('no request\r\n\r\n');
+  await once(socket, 'end');
+  isRefused();
+  const text = Buffer.concat(received).toString('latin1');
+  t.match(text, /^HTTP\/1.1 200 OK\r\n/);
+  t.match(text, /\r\n\r\nb{0,50}$/, 'less than was announced, and nothing else');
+});
 
 t.test('H10 bare line feeds do not frame a second request', async (t) => {
   const answer = await exchange(
