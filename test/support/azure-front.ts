@@ -14,7 +14,14 @@ export interface FrontOptions {
   readonly certificate?: Certificate;
   /** Tells the MD5 of a block as the service does by versions before 2019-02-02. */
   readonly tellsMd5?: boolean;
+  /**
+   * What goes wrong with a request: `refused` is 503 ServerBusy, and the account hears nothing of it; `lost` is done,
+   * and the connection breaks before the answer. A promise holds the request back until then.
+   */
+  readonly fault?: (request: IncomingMessage) => Fault | undefined | Promise<Fault | undefined>;
 }
+
+export type Fault = 'refused' | 'lost';
 
 export interface Front extends Pick<Azurite, 'endpoint'> {
   /** `METHOD target` of every request. */
@@ -27,17 +34,27 @@ export interface Front extends Pick<Azurite, 'endpoint'> {
 export async function azureFront(
   t: Pick<Test, 'teardown'>,
   { port, endpoint }: Azurite,
-  { isHierarchical, certificate, tellsMd5 }: FrontOptions,
+  { isHierarchical, certificate, tellsMd5, fault }: FrontOptions,
 ): Promise<Front> {
   const seen: string[] = [];
   let told = 0;
-  const serve = (incoming: IncomingMessage, response: ServerResponse): void => {
+  const serve = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
     const { method, url = '', headers } = incoming;
     seen.push(`${method} ${url}`);
+    const trouble = await fault?.(incoming);
+    if (trouble === 'refused') {
+      incoming.resume();
+      response.writeHead(503, { 'x-ms-error-code': 'ServerBusy', 'content-length': 0 }).end();
+      return;
+    }
     const md5 = createHash('md5');
     const isTold = tellsMd5 === true && /comp=block&/.test(url) && String(headers['x-ms-version']) < '2019-02-02';
     if (isTold) told++;
     const outgoing = request({ host: '127.0.0.1', port, method, path: url, headers }, (answer) => {
+      if (trouble === 'lost') {
+        answer.resume().on('end', () => response.destroy());
+        return;
+      }
       const isAccount = isHierarchical === true && /restype=account/.test(url);
       response.writeHead(answer.statusCode ?? 0, {
         ...answer.headers,

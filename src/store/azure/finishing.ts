@@ -1,13 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { S3Error } from '../../s3/error.ts';
 import { escapeXml } from '../../s3/xml.ts';
-import type { ObjectPlace } from '../object-store.ts';
 import { type BlobAttributes, copyHeaders, metadataHeaders, propertyHeaders } from './attributes.ts';
 import type { AzureClient } from './client.ts';
-import type { Context } from './context.ts';
 import { type BlobAddress, copyBlob } from './copy-blob.ts';
 import { azureCode, azureStatus } from './errors.ts';
-import { blobName, SYSTEM_PREFIX } from './names.ts';
+import { SYSTEM_PREFIX } from './names.ts';
 import type { NativeConditions } from './native-conditions.ts';
 import type { BlobRecord } from './record.ts';
 
@@ -18,53 +16,38 @@ export function newStagingName(now: number): string {
   return `${STAGING_PREFIX}${now.toString(16).padStart(12, '0')}${randomBytes(14).toString('hex')}`;
 }
 
-/** A blob made of blocks, to become an object. */
-export interface Staged {
+/** Blocks, and what the blob that is made of them is to be. */
+export interface Commit {
   /** Ids, in order. */
   readonly blocks: readonly string[];
   readonly attributes: BlobAttributes;
   /** Base64, where it is known. */
   readonly contentMd5: string | undefined;
-  readonly conditions: NativeConditions;
   /** What makes the staging blob an upload, where it is one: it stays that until the object is there. */
   readonly upload?: BlobRecord['upload'];
 }
 
-/**
- * Makes one blob of blocks, and that the object: the copy is the instant in which it becomes visible, and decides
- * the conditions. The staging blob is removed when, and only when, that has succeeded.
- * @returns when the object was written
- */
-export async function finishStaged(
-  context: Context,
-  place: ObjectPlace & { readonly staging: string },
-  { blocks, attributes, contentMd5, conditions, upload }: Staged,
-  signal: AbortSignal,
-): Promise<Date> {
-  const { client } = context;
-  const { bucket: container, staging } = place;
-  const kept = { ...attributes, hasTags: false, record: { ...attributes.record, ...(upload && { upload }) } };
-  const azureEtag = await commitBlocks(client, { container, blob: staging }, blocks, kept, contentMd5, signal);
-  const lastModified = await copyBlob(
-    client,
-    { source: { container, blob: staging }, target: { container, blob: blobName(place.key) } },
-    { 'x-ms-source-if-match': azureEtag, ...copyHeaders(attributes), ...conditions },
-    signal,
-  );
-  await removeStaged(client, container, staging);
-  return lastModified;
+/** A blob that is whole, to become an object. */
+export interface Publication {
+  /** Of the staging blob. */
+  readonly azureEtag: string;
+  readonly attributes: BlobAttributes;
+  readonly conditions: NativeConditions;
 }
 
-/** Makes a blob of blocks. @returns its ETag, Azure's @throws S3Error InvalidPart when a block is gone, as another Complete's doing */
-async function commitBlocks(
+/**
+ * Makes the staging blob of its blocks. All other blocks of it are gone then.
+ * @returns its ETag, Azure's
+ * @throws S3Error InvalidPart when a block is gone, as another Complete's doing
+ */
+export async function commitStaged(
   client: AzureClient,
   { container, blob }: BlobAddress,
-  blocks: readonly string[],
-  attributes: BlobAttributes,
-  contentMd5: string | undefined,
+  { blocks, attributes, contentMd5, upload }: Commit,
   signal: AbortSignal,
 ): Promise<string> {
   const items = blocks.map((id) => `<Latest>${escapeXml(id)}</Latest>`).join('');
+  const kept = { ...attributes, hasTags: false, record: { ...attributes.record, ...(upload && { upload }) } };
   try {
     const headers = await client.head({
       method: 'PUT',
@@ -74,7 +57,7 @@ async function commitBlocks(
       headers: {
         'x-ms-blob-content-md5': contentMd5,
         ...propertyHeaders(attributes.systemHeaders),
-        ...metadataHeaders(attributes),
+        ...metadataHeaders(kept),
       },
       body: Buffer.from(`<?xml version="1.0" encoding="utf-8"?><BlockList>${items}</BlockList>`),
       isRepeatable: true,
@@ -82,10 +65,28 @@ async function commitBlocks(
     });
     return headers.get('etag') ?? '';
   } catch (error) {
-    const code = azureCode(error);
-    if (code !== 'InvalidBlockList' && code !== 'InvalidBlobOrBlock' && code !== 'InvalidBlockId') throw error;
+    if (!BLOCK_FAULTS.has(azureCode(error) ?? '')) throw error;
     throw new S3Error('InvalidPart', { cause: error });
   }
+}
+
+const BLOCK_FAULTS: ReadonlySet<string> = new Set(['InvalidBlockList', 'InvalidBlobOrBlock', 'InvalidBlockId']);
+
+/**
+ * Makes the staging blob the object: the copy is the instant in which it becomes visible, and decides the conditions.
+ * The staging blob is removed when, and only when, that has succeeded.
+ * @returns when the object was written
+ */
+export async function publishStaged(
+  client: AzureClient,
+  { source, target }: { readonly source: BlobAddress; readonly target: BlobAddress },
+  { azureEtag, attributes, conditions }: Publication,
+  signal: AbortSignal,
+): Promise<Date> {
+  const headers = { 'x-ms-source-if-match': azureEtag, ...copyHeaders(attributes), ...conditions };
+  const lastModified = await copyBlob(client, { source, target }, headers, signal);
+  await removeStaged(client, source.container, source.blob);
+  return lastModified;
 }
 
 /** Removes a blob of ours; that it is gone already is as good. */

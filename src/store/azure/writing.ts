@@ -9,7 +9,7 @@ import { BodyReader } from './body-reader.ts';
 import { checkContainer } from './buckets.ts';
 import type { Context } from './context.ts';
 import { azureStatus } from './errors.ts';
-import { finishStaged, newStagingName } from './finishing.ts';
+import { commitStaged, newStagingName, publishStaged } from './finishing.ts';
 import { blobName } from './names.ts';
 import { type NativeConditions, nativeConditions } from './native-conditions.ts';
 import { findBlob } from './reading.ts';
@@ -143,8 +143,8 @@ async function putBlocks(
   conditions: NativeConditions,
   signal: AbortSignal,
 ): Promise<WrittenObject> {
-  const staging = newStagingName(context.now());
-  const blocks = await stageBlocks(context.client, { container: input.bucket, blob: staging }, reader, {
+  const source = { container: input.bucket, blob: newStagingName(context.now()) };
+  const blocks = await stageBlocks(context.client, source, reader, {
     begun,
     length: input.length,
     signal,
@@ -152,21 +152,20 @@ async function putBlocks(
   const md5 = digest();
   const etag = md5.toString('hex');
   const checksum = sentChecksum(input);
-  const lastModified = await finishStaged(
-    context,
-    { bucket: input.bucket, key: input.key, staging },
-    {
-      blocks,
-      attributes: {
-        ...input,
-        record: checksum === undefined ? {} : { checksum: { ...checksum, etag } },
-        hasTags: await context.traits.mayTag(input.tags),
-      },
-      contentMd5: md5.toString('base64'),
-      conditions,
-    },
+  const attributes = {
+    ...input,
+    record: checksum === undefined ? {} : { checksum: { ...checksum, etag } },
+    hasTags: await context.traits.mayTag(input.tags),
+  };
+  const { client } = context;
+  const azureEtag = await commitStaged(
+    client,
+    source,
+    { blocks, attributes, contentMd5: md5.toString('base64') },
     signal,
   );
+  const target = { container: input.bucket, blob: blobName(input.key) };
+  const lastModified = await publishStaged(client, { source, target }, { azureEtag, attributes, conditions }, signal);
   return { etag, lastModified, checksum };
 }
 
