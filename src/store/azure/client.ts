@@ -102,11 +102,13 @@ export function createAzureClient(options: AzureClientOptions): AzureClient {
       value === undefined ? [] : [[name, String(value)] as const],
     );
     const { origin } = account;
+    // Others that are under way learn too: what this one was sent with is what its refusal is about.
+    const [sentVersion, sentAt] = [version, clock()];
     const headers = headersOf({
       host: authority(account),
       ...request.headers,
-      'x-ms-date': clock().toUTCString(),
-      'x-ms-version': request.version ?? VERSIONS[version],
+      'x-ms-date': sentAt.toUTCString(),
+      'x-ms-version': request.version ?? VERSIONS[sentVersion],
     });
     const contentLength = body instanceof Uint8Array ? body.byteLength : body === null ? 0 : (bodyLength ?? 0);
     if (account.credential.kind === 'shared-key') {
@@ -129,12 +131,14 @@ export function createAzureClient(options: AzureClientOptions): AzureClient {
     });
     if (response.status < 300) return response;
     const { error, fault } = await readFault(response, { hasBlob: blob !== undefined });
-    const isVersion = fault.code === 'InvalidHeaderValue' && fault.headerName === 'x-ms-version';
-    if (isVersion && request.version === undefined && version < VERSIONS.length - 1) {
-      version++;
+    // The answer to HEAD does not say which header; no other that is sent with one can be at fault.
+    const headerName = fault.headerName ?? (method === 'HEAD' ? 'x-ms-version' : undefined);
+    const isVersion = fault.code === 'InvalidHeaderValue' && headerName === 'x-ms-version';
+    if (isVersion && request.version === undefined && sentVersion < VERSIONS.length - 1) {
+      version = Math.max(version, sentVersion + 1);
       throw new StaleAssumption(error);
     }
-    if (fault.code === 'AuthenticationFailed' && adjustClock(response.headers.get('date'))) {
+    if (fault.code === 'AuthenticationFailed' && isClockOff(sentAt, response.headers.get('date'))) {
       throw new StaleAssumption(error);
     }
     if (response.status === 401 || response.status === 403) {
@@ -147,12 +151,14 @@ export function createAzureClient(options: AzureClientOptions): AzureClient {
     return new Date(now().getTime() + clockOffset);
   }
 
-  /** Learns the service's clock where ours is the reason why it refused us. */
-  function adjustClock(date: string | undefined): boolean {
-    const offset = Date.parse(date ?? '') - now().getTime();
-    if (Number.isNaN(offset) || Math.abs(offset - clockOffset) < SKEW) return false;
+  /** Learns the service's clock where ours is the reason why it refused what was sent at that time of ours. */
+  function isClockOff(sentAt: Date, date: string | undefined): boolean {
+    const theirs = Date.parse(date ?? '');
+    if (Number.isNaN(theirs) || Math.abs(theirs - sentAt.getTime()) < SKEW) return false;
+    const offset = theirs - now().getTime();
+    const isNews = Math.abs(offset - clockOffset) >= SKEW;
     clockOffset = offset;
-    log.warn({ date }, 'Azure has another clock; signing by it from now on');
+    if (isNews) log.warn({ date }, 'Azure has another clock; signing by it from now on');
     return true;
   }
 

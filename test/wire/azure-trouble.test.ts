@@ -1,0 +1,64 @@
+import t from 'tap';
+import type { PutObjectInput } from '../../src/store/object-store.ts';
+import { type AzureAnswer, azureStandIn, blobHeaders, type SeenByAzure } from '../support/azure-stand-in.ts';
+
+const { signal } = new AbortController();
+const plain = { systemHeaders: new Map(), userMetadata: new Map(), tags: [], storageClass: 'STANDARD' };
+const put = (key: string): PutObjectInput => ({
+  ...{ bucket: 'bucket', key, ...plain, conditions: {} },
+  ...{ body: Buffer.from('hello'), length: 5, checksum: () => undefined },
+});
+const headOf = (key: string) => ({
+  ...{ bucket: 'bucket', key, range: undefined, partNumber: undefined, conditions: {}, headOnly: true },
+});
+const created: AzureAnswer = {
+  status: 201,
+  headers: { etag: '"0x8D2"', 'last-modified': 'Fri, 20 Nov 2026 10:00:01 GMT' },
+};
+
+/** As a cloud that lags behind: HEAD has no document, so that only the header says what is wrong. */
+function onlyUpTo(newest: string) {
+  return ({ method, headers }: SeenByAzure): AzureAnswer => {
+    if (String(headers['x-ms-version']) > newest) {
+      const body = '<Error><Code>InvalidHeaderValue</Code><HeaderName>x-ms-version</HeaderName></Error>';
+      return { status: 400, headers: { 'x-ms-error-code': 'InvalidHeaderValue' }, body };
+    }
+    return method === 'HEAD' ? { status: 200, headers: blobHeaders() } : created;
+  };
+}
+
+t.test('an older service is found out by a HEAD too', async (t) => {
+  const { store, seen } = await azureStandIn(t, onlyUpTo('2021-12-31'));
+  t.match(await store.getObject(headOf('key'), signal), { object: { size: 0 } });
+  t.same(
+    seen.map(({ headers }) => headers['x-ms-version']),
+    ['2026-02-06', '2023-11-03', '2021-12-02'],
+  );
+  const none = await azureStandIn(t, onlyUpTo('2001-01-01'));
+  await t.rejects(none.store.getObject(headOf('key'), signal), { code: 'InvalidRequest' }, 'one that takes none');
+  t.equal(none.seen.length, 4);
+});
+
+t.test('many requests at once find an older service out together, and none too old a version', async (t) => {
+  const { store, seen } = await azureStandIn(t, onlyUpTo('2021-12-31'));
+  const keys = Array.from({ length: 8 }, (_, index) => `key${index}`);
+  await Promise.all(keys.map((key) => store.putObject(put(key), signal)));
+  await store.putObject(put('last'), signal);
+  t.equal(seen.at(-1)?.headers['x-ms-version'], '2021-12-02');
+  t.notOk(seen.some(({ headers }) => headers['x-ms-version'] === '2020-10-02'));
+});
+
+t.test('many requests at once learn another clock together', async (t) => {
+  const theirs = new Date('2030-01-01T00:00:00Z');
+  const { store, log } = await azureStandIn(
+    t,
+    ({ headers }) =>
+      Math.abs(Date.parse(String(headers['x-ms-date'])) - theirs.getTime()) > 60_000
+        ? { status: 403, code: 'AuthenticationFailed', headers: { date: theirs.toUTCString() } }
+        : created,
+    { now: () => new Date('2026-01-01T00:00:00Z') },
+  );
+  const keys = Array.from({ length: 8 }, (_, index) => `key${index}`);
+  await Promise.all(keys.map((key) => store.putObject(put(key), signal)));
+  t.equal(log.length, 1, 'and it is told once');
+});
