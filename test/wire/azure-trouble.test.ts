@@ -1,4 +1,5 @@
 import t from 'tap';
+import { S3Error } from '../../src/s3/error.ts';
 import type { PutObjectInput } from '../../src/store/object-store.ts';
 import { type AzureAnswer, azureStandIn, blobHeaders, type SeenByAzure } from '../support/azure-stand-in.ts';
 
@@ -61,4 +62,25 @@ t.test('many requests at once learn another clock together', async (t) => {
   const keys = Array.from({ length: 8 }, (_, index) => `key${index}`);
   await Promise.all(keys.map((key) => store.putObject(put(key), signal)));
   t.equal(log.length, 1, 'and it is told once');
+});
+
+t.test('a document that breaks off is asked for again, and is trouble at the storage in the end', async (t) => {
+  const list = '<EnumerationResults><Blobs></Blobs><NextMarker /></EnumerationResults>';
+  const listing = { bucket: 'bucket', prefix: '', delimiter: '', after: '', limit: 10 };
+  for (const cuts of [1, 100]) {
+    const { store, seen, waits } = await azureStandIn(t, ({ target }, before) => {
+      if (target.includes('comp=properties')) return { status: 403 };
+      return { status: 200, body: list, ...(before < cuts && { cutAfter: 20 }) };
+    });
+    const asked = () => seen.filter(({ target }) => target.includes('comp=list')).length;
+    if (cuts === 1) {
+      t.same((await store.listObjects(listing)).objects, []);
+      t.same([asked(), waits.length], [2, 1]);
+      continue;
+    }
+    const error = await store.listObjects(listing).catch((error: unknown) => error);
+    t.match(error, { code: 'ServiceUnavailable' });
+    t.ok(error instanceof S3Error);
+    t.equal(asked(), 4);
+  }
 });

@@ -188,23 +188,34 @@ export function createAzureClient(options: AzureClientOptions): AzureClient {
   };
 
   async function read(request: AzureRequest): Promise<Buffer> {
-    const { body } = await send(request);
-    const chunks: Uint8Array[] = [];
-    let size = 0;
-    for await (const chunk of body) {
-      size += chunk.byteLength;
-      if (size > MAX_DOCUMENT_BYTES)
-        throw new S3Error('ServiceUnavailable', { cause: new Error('too long an answer') });
-      chunks.push(chunk);
-    }
-    return Buffer.concat(chunks, size);
+    return exchange(request, async ({ body }) => {
+      const chunks: Uint8Array[] = [];
+      let size = 0;
+      try {
+        for await (const chunk of body) {
+          size += chunk.byteLength;
+          if (size > MAX_DOCUMENT_BYTES)
+            throw new S3Error('ServiceUnavailable', { cause: new Error('too long an answer') });
+          chunks.push(chunk);
+        }
+      } catch (error) {
+        if (error instanceof S3Error || request.signal?.aborted) throw error;
+        throw new S3Error('ServiceUnavailable', { cause: new TransportFailure('exchange', 'BROKEN_ANSWER', error) });
+      }
+      return Buffer.concat(chunks, size);
+    });
   }
 
-  async function send(request: AzureRequest): Promise<IncomingResponse> {
+  function send(request: AzureRequest): Promise<IncomingResponse> {
+    return exchange(request, async (response) => response);
+  }
+
+  /** Sends a request until its answer could be used, or will not be. */
+  async function exchange<T>(request: AzureRequest, use: (response: IncomingResponse) => Promise<T>): Promise<T> {
     const isReplayable = request.body === undefined || request.body === null || request.body instanceof Uint8Array;
     for (let tries = 0; ; tries++) {
       try {
-        return await attempt(request);
+        return await use(await attempt(request));
       } catch (error) {
         if (request.body instanceof Readable) request.body.destroy();
         if (error instanceof StaleAssumption) {
