@@ -35,8 +35,9 @@ export async function completeUpload(
       // and a part that is none then, or a condition that no longer holds, is the client's affair.
       const isPartGone = error instanceof S3Error && error.code === 'InvalidPart';
       if (isPartGone && attempt === 1) continue;
+      const isConditionLost = error instanceof S3Error && error.code === 'PreconditionFailed';
       const status = azureStatus(error);
-      if (status !== 404 && status !== 412) throw error;
+      if (status !== 404 && (status === undefined || !isConditionLost)) throw error;
       if (attempt === ATTEMPTS) throw new S3Error('SlowDown', { cause: error });
     }
   }

@@ -38,6 +38,9 @@ const CODES: ReadonlyMap<string, S3ErrorCode> = new Map<string, S3ErrorCode>([
   ['InvalidTag', 'InvalidTag'],
   ['InvalidTags', 'InvalidTag'],
   ['DuplicateTagNames', 'InvalidTag'],
+  ['BlobAccessTierNotSupportedForAccountType', 'InvalidStorageClass'],
+  ['InvalidBlobTier', 'InvalidStorageClass'],
+  ['BlobTierInadequateForContentLength', 'InvalidStorageClass'],
   ['BlobArchived', 'InvalidObjectState'],
   ['BlobBeingRehydrated', 'InvalidObjectState'],
   ['BlobImmutableDueToPolicy', 'AccessDenied'],
@@ -46,6 +49,12 @@ const CODES: ReadonlyMap<string, S3ErrorCode> = new Map<string, S3ErrorCode>([
   ['LeaseIdMissing', 'OperationAborted'],
   ['LeaseAlreadyPresent', 'OperationAborted'],
   ['PendingCopyOperation', 'OperationAborted'],
+  ['CopyIdMismatch', 'InternalError'],
+  ['NoPendingCopyOperation', 'InternalError'],
+  // Blocks are ours alone, and so are their ids.
+  ['InvalidBlockList', 'InternalError'],
+  ['InvalidBlobOrBlock', 'InternalError'],
+  ['InvalidBlockId', 'InternalError'],
   ['InvalidBlobType', 'OperationAborted'],
   ['BlobOperationNotSupported', 'OperationAborted'],
   ['OperationNotSupportedOnDirectory', 'InvalidRequest'],
@@ -116,8 +125,8 @@ export async function readFault(
   place: ErrorPlace,
 ): Promise<{ readonly error: S3Error; readonly fault: AzureFault }> {
   const document = await readDocument(response);
-  const { status, headers } = response;
-  const code = headers.get('x-ms-error-code') ?? document?.code;
+  const { status, code } = toldOf(response, document?.code);
+  const { headers } = response;
   const cause = new AnswerFailure({
     status,
     code,
@@ -130,6 +139,15 @@ export async function readFault(
     ...(retryAfter !== undefined && { headers: headersOf({ 'retry-after': retryAfter }) }),
   });
   return { error, fault: { code, headerName: document?.headerName } };
+}
+
+/** What went wrong with a copy's source is told beside the code of its own that the copy fails with. */
+function toldOf({ status, headers }: IncomingResponse, documentCode: string | undefined) {
+  const code = headers.get('x-ms-error-code') ?? documentCode;
+  const sourceCode = headers.get('x-ms-copy-source-error-code');
+  if (code !== 'CannotVerifyCopySource' || sourceCode === undefined) return { status, code };
+  const sourceStatus = Number(headers.get('x-ms-copy-source-status-code') ?? status);
+  return { status: sourceStatus >= 400 ? sourceStatus : status, code: sourceCode };
 }
 
 /** Azure's own code of an error that came from an answer of it. */

@@ -1,7 +1,10 @@
+import { randomBytes } from 'node:crypto';
 import { type Conditions, hasConditions } from '../../s3/conditions.ts';
 import { checkWriteConditions } from '../conditions.ts';
 import type { ObjectPlace } from '../object-store.ts';
+import type { Blob } from './blob.ts';
 import type { Context } from './context.ts';
+import { azureStatus } from './errors.ts';
 import { blobName } from './names.ts';
 import { findBlob } from './reading.ts';
 
@@ -25,4 +28,29 @@ export async function nativeConditions(
   const blob = await findBlob(client, bucket, blobName(key), signal);
   checkWriteConditions(conditions, blob);
   return blob === undefined ? { 'if-none-match': '*' } : { 'if-match': blob.azureEtag };
+}
+
+/** A mark of one write, for its record. */
+export function newNonce(): string {
+  return randomBytes(9).toString('base64url');
+}
+
+/**
+ * A conditional write that is sent again may run into its own first success, whose answer was lost. Its nonce tells.
+ * @param failure what the write failed with
+ * @returns the blob that is there by this write
+ * @throws the failure, where it is another's
+ */
+export async function ownSuccess(
+  { client }: Context,
+  { bucket, key }: ObjectPlace,
+  { conditions, nonce }: { readonly conditions: Conditions; readonly nonce: string },
+  failure: unknown,
+  signal: AbortSignal,
+): Promise<Blob> {
+  const status = azureStatus(failure);
+  if (!hasConditions(conditions) || (status !== 409 && status !== 412)) throw failure;
+  const blob = await findBlob(client, bucket, blobName(key), signal);
+  if (blob?.record.nonce !== nonce) throw failure;
+  return blob;
 }

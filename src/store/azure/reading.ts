@@ -54,9 +54,14 @@ function objectName(key: string): string {
   return blobName(key);
 }
 
-/** A folder of a hierarchical account is an object only by its own name with a slash. */
+/**
+ * A folder of a hierarchical account is an object only by its own name with a slash. What is still being copied, or
+ * was left behind by a copy that failed, has the headers of an object and not its bytes.
+ */
 function checkObject(key: string, blob: Blob): Blob {
-  if (blob.isFolder && !key.endsWith('/')) throw new S3Error('NoSuchKey');
+  const isFailed = blob.copyStatus === 'failed' || blob.copyStatus === 'aborted';
+  if (isFailed || (blob.isFolder && !key.endsWith('/'))) throw new S3Error('NoSuchKey');
+  if (blob.copyStatus === 'pending') throw new S3Error('SlowDown');
   return blob;
 }
 

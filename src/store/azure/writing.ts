@@ -1,5 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
-import { hasConditions } from '../../s3/conditions.ts';
+import { createHash } from 'node:crypto';
 import { S3Error } from '../../s3/error.ts';
 import type { Checksum, PutObjectInput, WrittenObject } from '../object-store.ts';
 import { attributeHeaders, metadataHeaders } from './attributes.ts';
@@ -9,10 +8,9 @@ import { BodyReader } from './body-reader.ts';
 import { checkContainer } from './buckets.ts';
 import type { Context } from './context.ts';
 import { azureStatus } from './errors.ts';
-import { commitStaged, newStagingName, publishStaged } from './finishing.ts';
+import { commitStaged, newStagingName, publishStaged, removeStaged } from './finishing.ts';
 import { blobName } from './names.ts';
-import { type NativeConditions, nativeConditions } from './native-conditions.ts';
-import { findBlob } from './reading.ts';
+import { type NativeConditions, nativeConditions, newNonce, ownSuccess } from './native-conditions.ts';
 import type { BlobRecord } from './record.ts';
 
 /** Bodies up to this size are read first: they can be sent again, and their checksum goes along in one request. */
@@ -54,7 +52,7 @@ async function putBytes(
   const digest = createHash('md5').update(bytes).digest();
   const etag = digest.toString('hex');
   const checksum = sentChecksum(input);
-  const nonce = randomBytes(9).toString('base64url');
+  const nonce = newNonce();
   const record: BlobRecord = { nonce, ...(checksum && { checksum: { ...checksum, etag } }) };
   try {
     const headers = await context.client.head({
@@ -73,11 +71,7 @@ async function putBytes(
     });
     return { etag, lastModified: writtenAt(headers), checksum };
   } catch (error) {
-    const status = azureStatus(error);
-    if (!hasConditions(input.conditions) || (status !== 409 && status !== 412)) throw error;
-    // An attempt whose answer was lost may be what the next one ran into.
-    const blob = await findBlob(context.client, input.bucket, blobName(input.key), signal);
-    if (blob?.record.nonce !== nonce) throw error;
+    const blob = await ownSuccess(context, input, { conditions: input.conditions, nonce }, error, signal);
     return { etag, lastModified: blob.lastModified, checksum };
   }
 }
@@ -143,6 +137,7 @@ async function putBlocks(
   conditions: NativeConditions,
   signal: AbortSignal,
 ): Promise<WrittenObject> {
+  const nonce = newNonce();
   const source = { container: input.bucket, blob: newStagingName(context.now()) };
   const blocks = await stageBlocks(context.client, source, reader, {
     begun,
@@ -154,7 +149,7 @@ async function putBlocks(
   const checksum = sentChecksum(input);
   const attributes = {
     ...input,
-    record: checksum === undefined ? {} : { checksum: { ...checksum, etag } },
+    record: { nonce, ...(checksum && { checksum: { ...checksum, etag } }) },
     hasTags: await context.traits.mayTag(input.tags),
   };
   const { client } = context;
@@ -165,8 +160,14 @@ async function putBlocks(
     signal,
   );
   const target = { container: input.bucket, blob: blobName(input.key) };
-  const lastModified = await publishStaged(client, { source, target }, { azureEtag, attributes, conditions }, signal);
-  return { etag, lastModified, checksum };
+  try {
+    const lastModified = await publishStaged(client, { source, target }, { azureEtag, attributes, conditions }, signal);
+    return { etag, lastModified, checksum };
+  } catch (error) {
+    const blob = await ownSuccess(context, input, { conditions: input.conditions, nonce }, error, signal);
+    await removeStaged(client, source.container, source.blob);
+    return { etag, lastModified: blob.lastModified, checksum };
+  }
 }
 
 function sentChecksum(input: PutObjectInput): Checksum | undefined {
