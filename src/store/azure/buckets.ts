@@ -2,10 +2,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { S3Error } from '../../s3/error.ts';
 import { childText, type XmlElement } from '../../s3/xml.ts';
 import type { BucketInfo, ObjectStore } from '../object-store.ts';
+import type { AzureClient } from './client.ts';
 import type { Context } from './context.ts';
 import { azureCode, azureStatus } from './errors.ts';
 import { listPage } from './list-page.ts';
 import { isContainerName, SYSTEM_PREFIX } from './names.ts';
+import { findBlob } from './reading.ts';
 
 type BucketMethods = Pick<ObjectStore, 'listBuckets' | 'createBucket' | 'headBucket' | 'deleteBucket'>;
 
@@ -52,8 +54,8 @@ export function bucketMethods(context: Context): BucketMethods {
         return { name: bucket, created: createdOf(headers.get(`x-ms-meta-${CREATED}`), headers.get('last-modified')) };
       } catch (error) {
         if (azureStatus(error) !== 403) throw error;
-        // A token for one container may list it, and never look at it.
-        await listPage(client, { container: bucket, prefix: '', maxResults: 1 });
+        // A token for one container may never look at it.
+        await findContainer(client, bucket);
         return { name: bucket, created: new Date(0) };
       }
     },
@@ -72,11 +74,30 @@ export function checkContainer(bucket: string): void {
   if (!isContainerName(bucket)) throw new S3Error('NoSuchBucket', { detail: { BucketName: bucket } });
 }
 
-async function hasObjects({ client }: Context, container: string): Promise<boolean> {
+/** A name that no blob has. */
+const NO_BLOB = `${SYSTEM_PREFIX}none`;
+
+/**
+ * Sees by other means that a container is there: by listing it, or where that is not allowed either, by what Azure says
+ * is missing.
+ * @throws S3Error NoSuchBucket, AccessDenied
+ */
+async function findContainer(client: AzureClient, container: string): Promise<void> {
+  try {
+    await listPage(client, { container, prefix: '', maxResults: 1 });
+  } catch (error) {
+    if (azureStatus(error) !== 403) throw error;
+    await findBlob(client, container, NO_BLOB);
+  }
+}
+
+async function hasObjects({ client, traits }: Context, container: string): Promise<boolean> {
+  // A folder of a hierarchical account is there by itself, with nothing in it too.
+  const delimiter = (await traits.isHierarchical()) ? undefined : '/';
   let marker: string | undefined;
   do {
-    const page = await listPage(client, { container, prefix: '', delimiter: '/', maxResults: 10, marker });
-    if (page.items.some(({ name }) => !name.startsWith(SYSTEM_PREFIX))) return true;
+    const page = await listPage(client, { container, prefix: '', delimiter, maxResults: 1000, marker });
+    if (page.items.some(({ name, blob }) => !name.startsWith(SYSTEM_PREFIX) && blob?.isFolder !== true)) return true;
     // A page may be empty and not the last.
     marker = page.marker;
   } while (marker !== undefined);
