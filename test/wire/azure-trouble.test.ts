@@ -84,3 +84,42 @@ t.test('a document that breaks off is asked for again, and is trouble at the sto
     t.equal(asked(), 4);
   }
 });
+
+t.test('who is sent away for being busy is told for how long, in whichever header Azure does', async (t) => {
+  const cases = [
+    [{}, '1'],
+    [{ 'retry-after': '9' }, '9'],
+    [{ 'x-ms-retry-after-ms': '6500' }, '7'],
+  ] as const;
+  for (const [headers, seconds] of cases) {
+    const { store } = await azureStandIn(t, () => ({ status: 503, code: 'ServerBusy', headers }), { retries: 0 });
+    const error = await store.getObject(headOf('key'), signal).catch((error: unknown) => error);
+    t.equal(error instanceof S3Error && error.headers?.get('retry-after'), seconds);
+  }
+  const { store, waits } = await azureStandIn(t, (_, before) =>
+    before === 0
+      ? { status: 503, code: 'ServerBusy', headers: { 'x-ms-retry-after-ms': '2500' } }
+      : { status: 200, headers: blobHeaders() },
+  );
+  await store.getObject(headOf('key'), signal);
+  t.same(waits, [3000]);
+});
+
+t.test('a range of numbers that no object has is decided here, and Azure never sees them', async (t) => {
+  const bytes = Buffer.from('hello');
+  const { store, seen } = await azureStandIn(t, ({ method, headers }) => {
+    if (method === 'HEAD') return { status: 200, headers: blobHeaders({ 'content-length': '5' }) };
+    const [, first, last] = /^bytes=(\d{1,15})-(\d{0,15})$/.exec(String(headers['x-ms-range'])) ?? [];
+    if (first === undefined) return { status: 400, code: 'InvalidHeaderValue' };
+    const end = Math.min(Number(last || 4), 4);
+    const range = { 'content-range': `bytes ${first}-${end}/5`, 'content-length': String(end + 1 - Number(first)) };
+    return { status: 206, headers: { ...blobHeaders(), ...range }, body: bytes.subarray(Number(first), end + 1) };
+  });
+  const get = (range: string) => store.getObject({ ...headOf('key'), headOnly: false, range }, signal);
+  const huge = '9'.repeat(30);
+  await t.rejects(get(`bytes=${huge}-`), { code: 'InvalidRange' });
+  t.match(await get(`bytes=1-${huge}`), { range: { start: 1, end: 4 } });
+  t.match(await get('bytes=1-'), { range: { start: 1, end: 4 } });
+  t.match(await get('bytes=1-2'), { range: { start: 1, end: 2 } });
+  t.equal(seen.length, 4, 'one look at the size, and a read each');
+});

@@ -1,7 +1,7 @@
 import type { IncomingResponse } from '../../http/transport.ts';
 import { S3Error, type S3ErrorCode } from '../../s3/error.ts';
 import { AnswerFailure } from '../../s3/failure.ts';
-import { headersOf } from '../../s3/headers.ts';
+import { type Headers, headersOf } from '../../s3/headers.ts';
 import { childText, parseXml } from '../../s3/xml.ts';
 
 /** Azure's error codes and what S3 says instead. https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes */
@@ -127,18 +127,23 @@ export async function readFault(
   const document = await readDocument(response);
   const { status, code } = toldOf(response, document?.code);
   const { headers } = response;
-  const cause = new AnswerFailure({
-    status,
-    code,
-    date: headers.get('date'),
-    retryAfter: headers.get('retry-after') ?? '',
-  });
-  const retryAfter = headers.get('retry-after');
-  const error = new S3Error(clientCode(status, code, place), {
+  const wished = waitOf(headers);
+  const cause = new AnswerFailure({ status, code, date: headers.get('date'), retryAfter: wished ?? '' });
+  const shown = clientCode(status, code, place);
+  // Who is not told for how long comes back at once.
+  const retryAfter = wished ?? (shown === 'SlowDown' ? '1' : undefined);
+  const error = new S3Error(shown, {
     cause,
     ...(retryAfter !== undefined && { headers: headersOf({ 'retry-after': retryAfter }) }),
   });
   return { error, fault: { code, headerName: document?.headerName } };
+}
+
+/** How long Azure wishes to be left alone, in seconds or as it says it. */
+function waitOf(headers: Headers): string | undefined {
+  const milliseconds = headers.get('x-ms-retry-after-ms');
+  if (milliseconds === undefined || !/^\d{1,9}$/.test(milliseconds)) return headers.get('retry-after');
+  return String(Math.ceil(Number(milliseconds) / 1000));
 }
 
 /** What went wrong with a copy's source is told beside the code of its own that the copy fails with. */

@@ -119,8 +119,11 @@ async function readDirectly(
   signal: AbortSignal,
 ): Promise<GetObjectOutput | undefined> {
   // What S3 does not understand is no range; the size does not matter for that.
-  const isRange = parseRange(input.range, Number.MAX_SAFE_INTEGER) !== undefined;
-  const range = isRange ? input.range?.replaceAll(' ', '') : 'bytes=0-';
+  const asked = parseRange(input.range, Number.MAX_SAFE_INTEGER);
+  if (asked === 'unsatisfiable') return undefined;
+  // No more digits than Azure counts.
+  const isOpen = asked === undefined || asked.end === Number.MAX_SAFE_INTEGER - 1;
+  const range = `bytes=${asked?.start ?? 0}-${isOpen ? '' : asked.end}`;
   let response: IncomingResponse;
   try {
     response = await request(context, input, { 'x-ms-range': range }, signal);
