@@ -111,21 +111,31 @@ t.test('a conditional copy that succeeded unheard is not taken for somebody else
 });
 
 t.test('so it is for what goes in blocks, as a body of unknown length', async (t) => {
-  let record = '';
-  const { store, seen } = await azureStandIn(t, ({ method, what, headers }, before) => {
-    if (method === 'DELETE') return { status: 202 };
-    if (headers['x-ms-copy-source'] !== undefined) {
-      record = String(headers['x-ms-meta-sluice']);
-      return before === 0 ? { status: 500, code: 'InternalError' } : { status: 409, code: 'BlobAlreadyExists' };
-    }
-    if (what !== 'HEAD /bucket/key') return copied;
-    return before === 0 ? gone : { status: 200, headers: blobHeaders({ 'x-ms-meta-sluice': record }) };
-  });
+  for (const isOurs of [true, false]) {
+    let record = '';
+    const { store, seen } = await azureStandIn(t, ({ method, what, headers }, before) => {
+      if (method === 'DELETE') return { status: 202 };
+      if (headers['x-ms-copy-source'] !== undefined) {
+        record = String(headers['x-ms-meta-sluice']);
+        return before === 0 ? { status: 500, code: 'InternalError' } : { status: 409, code: 'BlobAlreadyExists' };
+      }
+      if (what !== 'HEAD /bucket/key') return copied;
+      return before === 0 ? gone : { status: 200, headers: blobHeaders(isOurs ? { 'x-ms-meta-sluice': record } : {}) };
+    });
+    const body = Readable.from([generatedBytes(300_000, 1)]);
+    const bytes = { body, length: undefined, checksum: () => undefined };
+    const input: PutObjectInput = { ...place, ...plain, ...bytes, conditions: { ifNoneMatch: '*' } };
+    const writing = store.putObject(input, signal);
+    if (isOurs) t.match(await writing, { etag: /^[0-9a-f]{32}$/ });
+    else await t.rejects(writing, { code: 'PreconditionFailed' });
+    t.ok(seen.at(-1)?.what.startsWith('DELETE /bucket/.sluice/staging/'), 'and nothing stays behind');
+  }
+  const { store, seen } = await azureStandIn(t, () => copied);
   const body = Readable.from([generatedBytes(300_000, 1)]);
   const bytes = { body, length: undefined, checksum: () => undefined };
-  const input: PutObjectInput = { ...place, ...plain, ...bytes, conditions: { ifNoneMatch: '*' } };
-  t.match(await store.putObject(input, signal), { etag: /^[0-9a-f]{32}$/ });
-  t.ok(seen.at(-1)?.what.startsWith('DELETE /bucket/.sluice/staging/'), 'and nothing stays behind');
+  const input: PutObjectInput = { ...place, key: '\\'.repeat(400), ...plain, ...bytes, conditions: {} };
+  await t.rejects(store.putObject(input, signal), { code: 'KeyTooLongError' });
+  t.equal(seen.length, 0, 'a key that cannot be is told before the body is sent');
 });
 
 t.test('an archived object is not copied: Azure would begin to bring it back', async (t) => {

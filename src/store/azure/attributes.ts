@@ -116,6 +116,11 @@ export function tierHeaders(storageClass: string): Record<string, string> {
   return tier === undefined ? {} : { 'x-ms-access-tier': tier };
 }
 
+/** Whether objects of the class can be neither read nor changed, but for their tags. */
+export function isArchived(storageClass: string): boolean {
+  return TIERS[storageClass] === 'Archive';
+}
+
 /** The class of a blob that nobody told us of, by its tier. */
 export function classOfTier(tier: string | undefined): string {
   return CLASSES[tier ?? ''] ?? 'STANDARD';

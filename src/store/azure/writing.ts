@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { S3Error } from '../../s3/error.ts';
 import type { Checksum, PutObjectInput, WrittenObject } from '../object-store.ts';
-import { attributeHeaders, metadataHeaders } from './attributes.ts';
+import { attributeHeaders, isArchived, metadataHeaders } from './attributes.ts';
 import { clientEtag, writtenAt } from './blob.ts';
 import { stageBlocks } from './blocks.ts';
 import { BodyReader } from './body-reader.ts';
@@ -18,10 +18,13 @@ export const SMALL = 256 * 1024;
 /** The most that Azure takes as one blob, 5000 MiB; S3 takes 5 GiB. */
 const MAX_PUT = 5000 * 1024 * 1024;
 
-/** Writes an object: in one request, but for sizes that Azure does not take so. */
+/**
+ * Writes an object: in one request, but for sizes that Azure does not take so, and for what goes to the archive, where a
+ * checksum that is known only at the end of the body could not be added.
+ */
 export async function putObject(context: Context, input: PutObjectInput, signal: AbortSignal): Promise<WrittenObject> {
   const { length } = input;
-  const isOneRequest = length !== undefined && length <= MAX_PUT;
+  const isOneRequest = length !== undefined && length <= (isArchived(input.storageClass) ? SMALL : MAX_PUT);
   // Azure computes it by itself for what comes in one request.
   const md5 = isOneRequest ? undefined : createHash('md5');
   const reader = new BodyReader(input.body, signal, (chunk) => md5?.update(chunk));
@@ -137,6 +140,7 @@ async function putBlocks(
   conditions: NativeConditions,
   signal: AbortSignal,
 ): Promise<WrittenObject> {
+  const target = { container: input.bucket, blob: blobName(input.key) };
   const nonce = newNonce();
   const source = { container: input.bucket, blob: newStagingName(context.now()) };
   const blocks = await stageBlocks(context.client, source, reader, {
@@ -159,14 +163,16 @@ async function putBlocks(
     { blocks, attributes, contentMd5: md5.toString('base64') },
     signal,
   );
-  const target = { container: input.bucket, blob: blobName(input.key) };
   try {
     const lastModified = await publishStaged(client, { source, target }, { azureEtag, attributes, conditions }, signal);
     return { etag, lastModified, checksum };
   } catch (error) {
-    const blob = await ownSuccess(context, input, { conditions: input.conditions, nonce }, error, signal);
-    await removeStaged(client, source.container, source.blob);
-    return { etag, lastModified: blob.lastModified, checksum };
+    try {
+      const blob = await ownSuccess(context, input, { conditions: input.conditions, nonce }, error, signal);
+      return { etag, lastModified: blob.lastModified, checksum };
+    } finally {
+      await removeStaged(client, source.container, source.blob);
+    }
   }
 }
 
