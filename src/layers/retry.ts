@@ -41,7 +41,7 @@ const REPEATABLE: ReadonlySet<OperationName> = new Set<KnownOperation>([
 
 /**
  * Asks again where that is safe: when nothing of the request had left, or when the operation may be done twice; and only
- * a request whose body is in memory, small or empty, since a stream can be read but once. Waits with full jitter, or as long as
+ * a request whose body is in memory, small or empty, since a stream can be read but once. Not where the storage was silent. Waits with full jitter, or as long as
  * the storage asks. Keep it right above the handler that reaches for the storage, so that each attempt is signed afresh.
  */
 export function retry(options: RetryOptions): Layer {
@@ -78,6 +78,7 @@ function waitAfter(error: unknown, request: S3Request): number | undefined {
   if (!(error instanceof S3Error) || !isReplayable(request.body)) return undefined;
   const { cause } = error;
   if (cause instanceof TransportFailure) {
+    if (cause.isSilence) return undefined;
     return cause.phase === 'connect' || isRepeatable(request) ? 0 : undefined;
   }
   if (!(cause instanceof AnswerFailure) || error.status !== 503 || !isRepeatable(request)) return undefined;

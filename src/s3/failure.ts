@@ -15,7 +15,18 @@ export class TransportFailure extends Error {
     this.phase = phase;
     this.code = code;
   }
+
+  /**
+   * Whether the storage took the request and then said nothing for the whole idle timeout. To ask again would be to wait as
+   * long again, for clients that have waited as long as they do: Score's, for one, leave after 60 s.
+   */
+  get isSilence(): boolean {
+    return this.code === HEADERS_TIMEOUT;
+  }
 }
+
+/** https://github.com/nodejs/undici/blob/main/docs/docs/api/Errors.md */
+const HEADERS_TIMEOUT = 'UND_ERR_HEADERS_TIMEOUT';
 
 /** What a storage answered instead of success. */
 export class AnswerFailure extends Error {

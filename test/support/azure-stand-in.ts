@@ -44,17 +44,24 @@ export const AZURE_WORDS = 'Words of Azure about canaryaccount';
 /**
  * A service that answers each request as a test says, for what Azurite does not do; with a store on it. Waits are not
  * waited, but kept.
- * @param options `claimsTls`: the store is told that the line is safe
- * @param script its second argument counts the requests of that `what` before; 'reset' breaks the connection
+ * @param options `claimsTls`: the store is told that the line is safe; `idleTimeout` in milliseconds
+ * @param script its second argument counts the requests of that `what` before; 'reset' breaks the connection, 'silence'
+ * leaves it as it is
  */
 export async function azureStandIn(
   t: Pick<Test, 'teardown'>,
-  script: (request: SeenByAzure, before: number) => AzureAnswer | 'reset',
+  script: (request: SeenByAzure, before: number) => AzureAnswer | 'reset' | 'silence',
   {
     retries = 3,
     now = () => new Date(),
     claimsTls = false,
-  }: { readonly retries?: number; readonly now?: () => Date; readonly claimsTls?: boolean } = {},
+    idleTimeout = 60_000,
+  }: {
+    readonly retries?: number;
+    readonly now?: () => Date;
+    readonly claimsTls?: boolean;
+    readonly idleTimeout?: number;
+  } = {},
 ): Promise<AzureStandIn> {
   const seen: SeenByAzure[] = [];
   const server = createServer(async (message, response) => {
@@ -69,7 +76,7 @@ export async function azureStandIn(
     seen.push(request);
     const answer = script(request, before);
     if (answer === 'reset') message.socket.destroy();
-    else respond(response, answer, message.method === 'HEAD');
+    else if (answer !== 'silence') respond(response, answer, message.method === 'HEAD');
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   // Listening on TCP gives an AddressInfo.
@@ -80,7 +87,7 @@ export async function azureStandIn(
     basePath: `/${SECRET_NAME}`,
     credential: { kind: 'shared-key', key: Buffer.from('key of no value') },
   };
-  const transport = createTransport();
+  const transport = createTransport({ idleTimeout });
   const [waits, log]: [number[], string[]] = [[], []];
   const keep = (fields: object, message: string) => void log.push(`${message} ${JSON.stringify(fields)}`);
   const store = openAzureStore({

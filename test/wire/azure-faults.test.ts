@@ -169,6 +169,12 @@ t.test('nobody there is ServiceUnavailable, within the connect timeout', async (
   await t.rejects(store.getObject(get(), signal), { code: 'ServiceUnavailable' });
 });
 
+t.test('an account that takes a request and says nothing is asked once', async (t) => {
+  const { store, seen } = await azureStandIn(t, () => 'silence', { idleTimeout: 200 });
+  await t.rejects(store.getObject(get(), signal), { code: 'ServiceUnavailable' });
+  t.equal(seen.length, 1);
+});
+
 t.test(
   'a copy that takes its time is waited for; one that fails is no copy; one nobody waits for is broken off',
   async (t) => {

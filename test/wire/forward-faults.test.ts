@@ -279,6 +279,12 @@ t.test('R16 no headers within the idle timeout is ServiceUnavailable, and a PUT 
   t.equal(upstream.heads.length, 1);
 });
 
+t.test('R16 a read that got no headers is not asked again: clients would be gone by then', async (t) => {
+  const { upstream, handler } = await start(t, () => {}, { retries: 3 });
+  await t.rejects(handler(get()), { code: 'ServiceUnavailable', cause: { code: 'UND_ERR_HEADERS_TIMEOUT' } });
+  t.equal(upstream.heads.length, 1);
+});
+
 t.test('R17 a slow body lives as long as it moves, and fails when it stops', async (t) => {
   const { handler } = await start(t, async (socket) => {
     socket.write(`${objectHead}content-length: 10\r\n\r\n`);

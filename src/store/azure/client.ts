@@ -251,6 +251,7 @@ function waitAfter(error: unknown, request: AzureRequest): number | undefined {
   if (!(error instanceof S3Error)) return undefined;
   const isRepeatable = request.method === 'GET' || request.method === 'HEAD' || request.isRepeatable === true;
   const { cause } = error;
+  if (cause instanceof TransportFailure && cause.isSilence) return undefined;
   if (cause instanceof TransportFailure) return cause.phase === 'connect' || isRepeatable ? 0 : undefined;
   if (!(cause instanceof AnswerFailure) || !isRepeatable) return undefined;
   const isPassing = cause.status === 429 || cause.status === 500 || cause.status === 502 || cause.status === 503;

@@ -7,8 +7,10 @@ import { generatedStream } from '../../support/generated.ts';
 import { type RequestParts, s3Request } from '../../support/s3-request.ts';
 
 const fine: S3Response = { status: 200, headers: new Map(), body: null };
-const transport = (phase: 'connect' | 'exchange') => () =>
-  new S3Error('ServiceUnavailable', { cause: new TransportFailure(phase, 'X', new Error('x')) });
+const transport =
+  (phase: 'connect' | 'exchange', code = 'X') =>
+  () =>
+    new S3Error('ServiceUnavailable', { cause: new TransportFailure(phase, code, new Error('x')) });
 const answered =
   (status: number, retryAfter = '') =>
   () =>
@@ -40,6 +42,7 @@ const LARGE = 64 * 1024 + 1;
 const CASES: readonly (readonly [string, Partial<RequestParts>, () => Error, number])[] = [
   ['a read, nothing sent', { key: 'k' }, transport('connect'), 4],
   ['a read, answer lost', { key: 'k' }, transport('exchange'), 4],
+  ['a read, the idle timeout spent in silence', { key: 'k' }, transport('exchange', 'UND_ERR_HEADERS_TIMEOUT'), 1],
   ['a read, 503', { key: 'k' }, answered(503), 4],
   ['a read, 403', { key: 'k' }, answered(403), 1],
   ['a read, redirect', { key: 'k' }, () => new S3Error('ServiceUnavailable', { cause: answered(301)().cause }), 1],
