@@ -115,6 +115,9 @@ function dispatch(call: Call): Promise<S3Response> {
       const list = (each: Target, page: S3Request): Promise<S3Response> => send(call, each, page);
       return listPool(request, target, { pool, tenant: call.caller.tenant, send: list });
     }
+    case 'ListObjectVersions':
+      // One key's versions may lie in two buckets, and those of the unpooled one alone would look like all.
+      return target.pool === undefined ? onKey(call) : Promise.reject(new S3Error('NotImplemented'));
     case 'GetObject':
       return onKey(mayRedirect(request, target) ? { ...call, request: { ...request, mayRedirect: true } } : call);
     default:

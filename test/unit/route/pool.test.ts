@@ -166,6 +166,13 @@ t.test('a pool lists as one bucket, page by page', async (t) => {
   t.equal((await score({ method: 'GET', bucket, query: 'list-type=2&continuation-token=x' })).code, 'InvalidArgument');
 });
 
+t.test('versions in a pool are not listed: those of one bucket would look like all', async (t) => {
+  const { score } = setup();
+  await score({ method: 'PUT', bucket, key: 'data/05', body: 'five' });
+  t.match(await score({ method: 'GET', bucket, query: 'versions' }), { status: 501, code: 'NotImplemented' });
+  t.equal((await score({ method: 'GET', bucket: 'flat', query: 'versions' })).status, 200);
+});
+
 t.test('uploads to a pool go on where they began, and are listed together', async (t) => {
   const { backend, score } = setup();
   const ids = new Map<string, string>();
