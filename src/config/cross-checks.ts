@@ -95,7 +95,7 @@ function defaults(storages: readonly Entry[]): ConfigIssue[] {
   }));
 }
 
-/** A key alone is no object: without a bucket the health check would look at something else, and nobody would know. */
+/** Without a bucket there is no object to ask for, and the health check would quietly be another. */
 function sentinels(storages: readonly Entry[]): ConfigIssue[] {
   return storages.flatMap(({ sentinel, bucket }, index) =>
     sentinel === undefined || bucket !== undefined
@@ -103,7 +103,7 @@ function sentinels(storages: readonly Entry[]): ConfigIssue[] {
       : [
           {
             path: ['storages', index, 'sentinel'],
-            message: 'is an object in `bucket`, which this storage does not name',
+            message: 'needs the `bucket` of the storage, where it lies',
           },
         ],
   );

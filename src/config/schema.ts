@@ -78,7 +78,11 @@ const everyStorage = {
   prefix: prefix.default('').describe('Goes before every key.'),
   default: z.boolean().default(false).describe('Used where nothing else says which storage. At most one.'),
   projects,
-  sentinel: z.string().min(1).optional().describe("An object in `bucket` whose HEAD is this storage's health check."),
+  sentinel: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("An object of `bucket` whose HEAD is this storage's health check; `prefix` goes before it."),
 };
 
 const tokenSecret = z
