@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { startTestGateway } from '../support/gateway.ts';
-import { type WireAccount, type WireClient, wireClient } from '../support/wire-client.ts';
+import { parseConfig } from '../../src/config/load.ts';
+import { CREDENTIALS, startTestGateway } from '../support/gateway.ts';
+import { textsOf, type WireAccount, type WireClient, wireClient } from '../support/wire-client.ts';
 import { STAND_IN_KEY, type StandIn, startStandIn } from '../vendors/stand-in.ts';
 
 /** The examples for Zadig, ZenML and Overture Score in `config` start, and put objects where they and docs/systems say. */
@@ -94,3 +95,48 @@ t.test('config/score.yaml: objects in the pool, state near, URLs for either host
     t.match(await send({ method: 'GET', target: url, headers: { host } }), { status: 200, text: 'x' }, host);
   }
 });
+
+t.test(
+  'docs/systems/zadig.md: after a move to another vendor old logs are read, and Zadig is told of nothing',
+  async (t) => {
+    const [before, after] = await Promise.all([startStandIn('oss'), startStandIn('cos')]);
+    const storage = (name: string, { endpoint, row }: StandIn) =>
+      `  - { name: ${name}, provider: ${name}, endpoint: "${endpoint}", region: ${row.region}, protocol: http, accessKey: ${STAND_IN_KEY.accessKey}, secretKey: ${STAND_IN_KEY.secretKey}, prefix: zadig/, bucket: ci-artifacts-1250000000 }\n`;
+    const config = (current: string, previous: string, next: string) => `${CREDENTIALS}
+storages:
+${storage('oss', before)}${storage('cos', after)}buckets:
+  - { name: zadig-bkt, storage: ${current}, cache: zadig }
+  - { name: zadig-before, storage: ${previous} }
+  - { name: zadig-next, storage: ${next} }
+cache: { memory: 16MiB }
+`;
+    const gateway = await startTestGateway(config('oss', 'oss', 'cos'));
+    t.teardown(async () => {
+      await gateway.close();
+      await after.close();
+    });
+    const { ask } = wireClient(t, { port: gateway.port, region: 'ap-shanghai' });
+    for (const bucket of ['zadig-bkt', 'zadig-next']) t.equal((await ask('PUT', bucket)).status, 200, bucket);
+    const put = async (key: string) =>
+      t.equal((await ask('PUT', 'zadig-bkt', key, { body: Buffer.from(key) })).status, 200);
+    /** As `aws s3 sync s3://FROM s3://TO` does. */
+    const sync = async (from: string, to: string): Promise<void> => {
+      const there = textsOf((await ask('GET', to)).text, 'Key');
+      for (const key of textsOf((await ask('GET', from)).text, 'Key').filter((name) => !there.includes(name))) {
+        const headers = { 'x-amz-copy-source': `/${from}/${encodeURIComponent(key)}` };
+        t.equal((await ask('PUT', to, key, { headers })).status, 200, key);
+      }
+    };
+    const logs = ['wf/1/log/build é+1.log', 'wf/2/log/build.log', 'wf/3/log/build.log'];
+    await put(logs[0] ?? '');
+    await sync('zadig-bkt', 'zadig-next');
+    await put(logs[1] ?? '');
+    const text = `listen: 127.0.0.1:0\n${config('cos', 'oss', 'cos')}`;
+    await gateway.reload(parseConfig(text, 'test', { env: {}, readFile: () => '' }));
+    await put(logs[2] ?? '');
+    await sync('zadig-before', 'zadig-bkt');
+    await before.close();
+    for (const key of logs) t.equal((await ask('GET', 'zadig-bkt', key)).text, key, key);
+    t.strictSame(textsOf((await ask('GET', 'zadig-bkt')).text, 'Key'), logs);
+  },
+);
