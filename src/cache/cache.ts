@@ -75,7 +75,7 @@ export async function openCache(options: CacheOptions): Promise<Cache> {
   const running = new Set<Promise<unknown>>();
   const breakers = new Map<string, Breaker>();
   const permits = new Map<string, Permits>();
-  const uploads = createUploads();
+  const uploads = createUploads({ fits: (bytes) => store.fits(bytes) });
   const evictedFrom =
     (tier: Tier) =>
     ({ storedAt }: Stored) =>

@@ -68,6 +68,7 @@ export function createUploadWrites(shared: Shared, uploads: Uploads): UploadWrit
       const upload = uploadOf(write);
       const isShort = request.bodyLength !== undefined && request.bodyLength <= MAX_DOCUMENT_BYTES;
       if (!isKept(write) || !isShort || !uploads.has(upload)) {
+        uploads.forget(upload);
         return writeThrough(ids, shared, () => write.next(request));
       }
       const body = await readDocument(request.body, MAX_DOCUMENT_BYTES);

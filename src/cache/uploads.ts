@@ -14,8 +14,12 @@ export interface Part {
 
 /** Parts of uploads under way, kept until their upload is completed, aborted or forgotten. */
 export interface Uploads {
+  /** Takes over the part; others may have to go for it. */
   add(uploadId: string, partNumber: number, part: Part): void;
-  /** Takes out the parts that a CompleteMultipartUpload lists, in order; the caller closes them. Undefined when any is missing. */
+  /**
+   * Ends an upload, and gives the parts that its CompleteMultipartUpload lists, in order; the caller closes them. Undefined
+   * when any is not here.
+   */
   take(uploadId: string, document: Uint8Array): readonly Part[] | undefined;
   has(uploadId: string): boolean;
   forget(uploadId: string): void;
@@ -23,25 +27,43 @@ export interface Uploads {
 }
 
 /** Each part holds a file open. */
-const MAX_PARTS = 512;
+const MAX_PARTS = 2048;
+const MAX_UPLOADS = 256;
 const FORGET_AFTER = 6 * 3_600_000;
 
-export function createUploads(): Uploads {
+export interface UploadsOptions {
+  /** Whether so many bytes could be one object: all uploads together are given no more, as many are never completed. */
+  readonly fits: (bytes: number) => boolean;
+}
+
+export function createUploads({ fits }: UploadsOptions): Uploads {
+  let bytes = 0;
+  let count = 0;
+  const close = (part: Part): void => {
+    bytes -= part.size;
+    count--;
+    part.draft.close();
+  };
   const uploads = new LRUCache<string, Map<number, Part>>({
-    max: 256,
+    max: MAX_UPLOADS,
     ttl: FORGET_AFTER,
+    ttlAutopurge: true,
     updateAgeOnGet: true,
     dispose: (parts) => {
-      for (const { draft } of parts.values()) draft.close();
+      for (const part of parts.values()) close(part);
     },
   });
   return {
     add: (uploadId, partNumber, part) => {
       const parts = uploads.get(uploadId) ?? new Map<number, Part>();
-      parts.get(partNumber)?.draft.close();
+      const before = parts.get(partNumber);
+      if (before !== undefined) close(before);
       parts.set(partNumber, part);
-      if (parts.size > MAX_PARTS) uploads.delete(uploadId);
-      else if (!uploads.has(uploadId)) uploads.set(uploadId, parts);
+      bytes += part.size;
+      count++;
+      if (!uploads.has(uploadId)) uploads.set(uploadId, parts);
+      // Those that got no part for the longest time; the last one is this upload itself.
+      while (uploads.size > 0 && (count > MAX_PARTS || !fits(bytes))) uploads.pop();
     },
     take: (uploadId, document) => {
       const parts = uploads.get(uploadId);
@@ -50,13 +72,16 @@ export function createUploads(): Uploads {
         const part = parts.get(partNumber);
         return part?.etag === etag ? part : undefined;
       });
-      const found = listed.filter((part) => part !== undefined);
-      if (found.length !== listed.length || found.length === 0) return undefined;
-      for (const part of found) {
-        for (const [number, kept] of parts) if (kept === part) parts.delete(number);
+      const found = new Set(listed.filter((part) => part !== undefined));
+      const isWhole = found.size === listed.length && found.size > 0;
+      for (const [number, part] of parts) {
+        if (!isWhole || !found.has(part)) continue;
+        parts.delete(number);
+        bytes -= part.size;
+        count--;
       }
       uploads.delete(uploadId);
-      return found;
+      return isWhole ? [...found] : undefined;
     },
     has: (uploadId) => uploads.has(uploadId),
     forget: (uploadId) => void uploads.delete(uploadId),
