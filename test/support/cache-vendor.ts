@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { evaluateConditions, parseConditions } from '../../src/s3/conditions.ts';
 import { S3Error } from '../../src/s3/error.ts';
+import { unquoteEtag } from '../../src/s3/etag.ts';
 import type { Handler, S3Request, S3Response } from '../../src/s3/message.ts';
 import { parseRange } from '../../src/s3/range.ts';
 import { decodeUri } from '../../src/s3/uri.ts';
@@ -13,6 +14,11 @@ export interface VendorObject {
   readonly etag: string;
   readonly lastModified: Date;
   readonly headers: ReadonlyMap<string, string>;
+}
+
+interface Part {
+  readonly bytes: Buffer;
+  readonly etag: string;
 }
 
 /** What may go wrong, or take its time, with one request. */
@@ -37,12 +43,15 @@ export interface CacheVendor {
   get(key: string): VendorObject | undefined;
   delete(key: string): void;
   interfere: ((request: S3Request) => Interference | undefined) | undefined;
+  /** Told of each change at the very moment at which it is made. */
+  onChange: ((key: string) => void) | undefined;
 }
 
 /** A strict S3 server in memory, with versions, conditions, ranges and multipart uploads, as seen from above rewriting. */
 export function cacheVendor(): CacheVendor {
   const objects = new Map<string, VendorObject>();
-  const uploads = new Map<string, Map<number, { bytes: Buffer; etag: string }>>();
+  const uploads = new Map<string, Map<number, Part>>();
+  let uploadCount = 0;
   const seen: string[] = [];
   const requests: S3Request[] = [];
   let sent = 0;
@@ -51,7 +60,16 @@ export function cacheVendor(): CacheVendor {
     clock += 1000;
     const object = { bytes, etag, lastModified: new Date(clock), headers };
     objects.set(key, object);
+    vendor.onChange?.(key);
     return object;
+  };
+  const remove = (key: string): void => {
+    if (objects.delete(key)) vendor.onChange?.(key);
+  };
+  const partsOf = ({ query }: S3Request): Map<number, Part> => {
+    const parts = uploads.get(query.get('uploadId') ?? '');
+    if (parts === undefined) throw new S3Error('NoSuchUpload');
+    return parts;
   };
   const vendor: CacheVendor = {
     seen,
@@ -59,8 +77,9 @@ export function cacheVendor(): CacheVendor {
     bytesSent: () => sent,
     put: (key, bytes, headers = {}) => store(key, Buffer.from(bytes), new Map(Object.entries(headers))),
     get: (key) => objects.get(key),
-    delete: (key) => void objects.delete(key),
+    delete: remove,
     interfere: undefined,
+    onChange: undefined,
     handler: async (request) => {
       seen.push(`${request.method} ${request.key}${request.headers.has('if-none-match') ? ' if changed' : ''}`);
       requests.push(request);
@@ -88,11 +107,11 @@ export function cacheVendor(): CacheVendor {
         return empty(store(key, bytes, kept(request)).etag);
       }
       case 'DeleteObject':
-        objects.delete(key);
+        remove(key);
         return { status: 204, headers: new Map(), body: null };
       case 'DeleteObjects': {
         const document = await bytesOf({ status: 200, headers: new Map(), body: request.body });
-        for (const object of parseXml(document, 'Delete').children) objects.delete(childText(object, 'Key') ?? '');
+        for (const object of parseXml(document, 'Delete').children) remove(childText(object, 'Key') ?? '');
         return xml(['DeleteResult', []]);
       }
       case 'CopyObject': {
@@ -101,12 +120,17 @@ export function cacheVendor(): CacheVendor {
         const { etag } = store(key, source.bytes, isReplaced ? kept(request) : source.headers);
         return xml(['CopyObjectResult', [['ETag', `"${etag}"`]]]);
       }
-      case 'CreateMultipartUpload':
-        uploads.set(`upload-${uploads.size}`, new Map());
-        return xml(['InitiateMultipartUploadResult', [['UploadId', `upload-${uploads.size - 1}`]]]);
+      case 'CreateMultipartUpload': {
+        const uploadId = `upload-${uploadCount++}`;
+        uploads.set(uploadId, new Map());
+        return xml(['InitiateMultipartUploadResult', [['UploadId', uploadId]]]);
+      }
+      case 'AbortMultipartUpload':
+        uploads.delete(query.get('uploadId') ?? '');
+        return { status: 204, headers: new Map(), body: null };
       case 'UploadPart': {
         const bytes = await bytesOf({ status: 200, headers: new Map(), body: request.body });
-        uploads.get(query.get('uploadId') ?? '')?.set(Number(query.get('partNumber')), { bytes, etag: md5(bytes) });
+        partsOf(request).set(Number(query.get('partNumber')), { bytes, etag: md5(bytes) });
         return empty(md5(bytes));
       }
       case 'UploadPartCopy': {
@@ -114,16 +138,20 @@ export function cacheVendor(): CacheVendor {
         const range = parseRange(request.headers.get('x-amz-copy-source-range'), source.bytes.length);
         if (range === 'unsatisfiable') throw new S3Error('InvalidRange');
         const bytes = range === undefined ? source.bytes : source.bytes.subarray(range.start, range.end + 1);
-        uploads.get(query.get('uploadId') ?? '')?.set(Number(query.get('partNumber')), { bytes, etag: md5(bytes) });
+        partsOf(request).set(Number(query.get('partNumber')), { bytes, etag: md5(bytes) });
         return xml(['CopyPartResult', [['ETag', `"${md5(bytes)}"`]]]);
       }
       case 'CompleteMultipartUpload': {
         const document = await bytesOf({ status: 200, headers: new Map(), body: request.body });
-        const parts = parseXml(document).children.map(
-          (part) => uploads.get(query.get('uploadId') ?? '')?.get(Number(childText(part, 'PartNumber')))?.bytes,
-        );
-        const bytes = Buffer.concat(parts.map((part) => part ?? Buffer.alloc(0)));
+        const uploaded = partsOf(request);
+        const parts = parseXml(document).children.map((part) => {
+          const found = uploaded.get(Number(childText(part, 'PartNumber')));
+          if (found?.etag !== unquoteEtag(childText(part, 'ETag') ?? '')) throw new S3Error('InvalidPart');
+          return found.bytes;
+        });
+        const bytes = Buffer.concat(parts);
         const { etag } = store(key, bytes, new Map(), `${md5(bytes)}-${parts.length}`);
+        uploads.delete(query.get('uploadId') ?? '');
         return xml(['CompleteMultipartUploadResult', [['ETag', `"${etag}"`]]]);
       }
       default:
@@ -139,25 +167,8 @@ export function cacheVendor(): CacheVendor {
   }
 
   function read(request: S3Request): S3Response {
-    const found = objects.get(request.key ?? '');
-    if (found === undefined) throw new S3Error('NoSuchKey');
-    const headers = new Map<string, string>([
-      ['content-type', 'application/octet-stream'],
-      ...found.headers,
-      ['etag', `"${found.etag}"`],
-      ['last-modified', found.lastModified.toUTCString()],
-      ['accept-ranges', 'bytes'],
-    ]);
-    const verdict = evaluateConditions(parseConditions(request.headers), found);
-    if (verdict === 'not-modified') return { status: 304, headers, body: null };
-    if (verdict === 'failed') throw new S3Error('PreconditionFailed');
-    const range = parseRange(request.headers.get('range'), found.bytes.length);
-    if (range === 'unsatisfiable') throw new S3Error('InvalidRange');
-    const bytes = range === undefined ? found.bytes : found.bytes.subarray(range.start, range.end + 1);
-    headers.set('content-length', String(bytes.length));
-    if (range !== undefined) headers.set('content-range', `bytes ${range.start}-${range.end}/${found.bytes.length}`);
-    const status = range === undefined ? 200 : 206;
-    return { status, headers, body: request.method === 'HEAD' ? null : stream(bytes) };
+    const { status, headers, bytes } = answerOf(objects.get(request.key ?? ''), request);
+    return { status, headers, body: bytes === undefined || request.method === 'HEAD' ? null : stream(bytes) };
   }
 
   function stream(bytes: Buffer): Readable {
@@ -174,6 +185,36 @@ export function cacheVendor(): CacheVendor {
   }
 
   return vendor;
+}
+
+/**
+ * What a GET or HEAD of one version is answered; of HEAD without the bytes.
+ * @throws S3Error
+ */
+export function answerOf(
+  found: VendorObject | undefined,
+  { method, headers: asked }: Pick<S3Request, 'method' | 'headers'>,
+): { readonly status: number; readonly headers: ReadonlyMap<string, string>; readonly bytes: Buffer | undefined } {
+  if (found === undefined) throw new S3Error('NoSuchKey');
+  const lastModified = found.lastModified.toUTCString();
+  const headers = new Map<string, string>([
+    ['content-type', 'application/octet-stream'],
+    ...found.headers,
+    ['etag', `"${found.etag}"`],
+    ['last-modified', lastModified],
+    ['accept-ranges', 'bytes'],
+  ]);
+  const verdict = evaluateConditions(parseConditions(asked), found);
+  if (verdict === 'not-modified') return { status: 304, headers, bytes: undefined };
+  if (verdict === 'failed') throw new S3Error('PreconditionFailed');
+  const ifRange = asked.get('if-range');
+  const isRange = ifRange === undefined || ifRange === `"${found.etag}"` || ifRange === lastModified;
+  const range = isRange ? parseRange(asked.get('range'), found.bytes.length) : undefined;
+  if (range === 'unsatisfiable') throw new S3Error('InvalidRange');
+  const bytes = range === undefined ? found.bytes : found.bytes.subarray(range.start, range.end + 1);
+  headers.set('content-length', String(bytes.length));
+  if (range !== undefined) headers.set('content-range', `bytes ${range.start}-${range.end}/${found.bytes.length}`);
+  return { status: range === undefined ? 200 : 206, headers, bytes: method === 'HEAD' ? undefined : bytes };
 }
 
 function kept(request: S3Request): Map<string, string> {
