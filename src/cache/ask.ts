@@ -15,7 +15,7 @@ import { isIntact } from './integrity.ts';
 import type { KeyState, Outcome } from './key-state.ts';
 import { dropBody, type Origin, toStream } from './origin.ts';
 import type { Call, Shared } from './shared.ts';
-import type { Draft } from './store.ts';
+import type { CacheStore, Draft, Stored } from './store.ts';
 
 /**
  * Finds out which version is the current one, together with all who want to know. A request uses only an answer that was
@@ -51,12 +51,13 @@ async function askNow(state: KeyState, call: Call, origin: Origin, shared: Share
   const { epoch } = state;
   const isQuiet = state.writes === 0;
   const moment: Moment = { askedAt: shared.now(), epoch, isCurrent: () => isQuiet && state.epoch === epoch };
+  const before = beliefOf(state, call.id, store);
+  const { stored } = before;
   const filling = fillOf(state);
-  const stored = store.find(call.id);
   const known = filling === undefined ? stored : markOf(filling.description);
   const response = await answerOf(origin, known).catch(async (error: unknown) => {
     if (isAbsent(error)) {
-      if (stored !== undefined) await store.drop(stored);
+      await correct(before, undefined, store);
       if (call.rule.mode === 'exclusive' && moment.isCurrent()) shared.absent.set(call.id, true);
     }
     throw error;
@@ -75,7 +76,7 @@ async function askNow(state: KeyState, call: Call, origin: Origin, shared: Share
     }
   }
   if (known !== undefined) recorder.revalidated(call.rule.label, 'changed');
-  if (stored !== undefined) await store.drop(stored);
+  await correct(before, found, store);
   const fill = found && beginFill(response, found, { state, call, origin, shared });
   if (fill === undefined) {
     dropBody(response.body);
@@ -85,6 +86,37 @@ async function askNow(state: KeyState, call: Call, origin: Origin, shared: Share
   shared.background(keepWhenWhole(fill, { state, call, shared, moment }));
   if (moment.isCurrent()) state.fill = { fill: fill.fill, epoch, askedAt: moment.askedAt };
   return { kind: 'fill', fill: fill.fill, isNew: true };
+}
+
+/** What was held to be an object's current version when the storage was asked. */
+export interface Belief {
+  readonly id: string;
+  readonly state: KeyState;
+  readonly stored: Stored | undefined;
+  readonly fill: KeyState['fill'];
+}
+
+export function beliefOf(state: KeyState, id: string, store: CacheStore): Belief {
+  return { id, state, stored: store.find(id), fill: state.fill };
+}
+
+/**
+ * What was believed goes where the storage showed something else, also what has been kept, or is still on its way, since it
+ * was asked: it must not come back.
+ * @param shown undefined when it showed no object that could be kept
+ */
+export async function correct({ id, state, stored, fill }: Belief, shown: Description | undefined, store: CacheStore) {
+  const isShown = (mark: VersionMark): boolean => shown !== undefined && isSameVersion(markOf(shown), mark);
+  const filling = fill && markOf(fill.fill.description);
+  if (fill !== undefined && filling !== undefined && state.fill === fill && !isShown(filling)) {
+    state.fill = undefined;
+    if (!fill.fill.hasReaders) fill.fill.abort(new Error('another version was found'));
+  }
+  const now = store.find(id);
+  if (now === undefined || isShown(now)) return;
+  // What came from a later question stays.
+  const wasBelieved = [stored, filling].some((mark) => mark !== undefined && isSameVersion(mark, now));
+  if (wasBelieved) await store.drop(now);
 }
 
 /** When a question was asked, and whether nothing was written since. */
@@ -154,7 +186,9 @@ interface KeepContext {
 async function keepWhenWhole({ fill, draft }: BegunFill, { state, call, shared, moment }: KeepContext): Promise<void> {
   const { recorder, log } = shared;
   const { description } = fill;
-  const { askedAt, isCurrent } = moment;
+  const { askedAt } = moment;
+  // Another may have taken its place: the storage showed something else since.
+  const isCurrent = () => moment.isCurrent() && state.fill?.fill === fill;
   try {
     await fill.finished;
     if (isCurrent() && !(await isIntact(description, draft))) throw new Error('the bytes do not match the ETag');

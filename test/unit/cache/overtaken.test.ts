@@ -1,0 +1,49 @@
+import { Readable } from 'node:stream';
+import { setImmediate as turn } from 'node:timers/promises';
+import t from 'tap';
+import { S3Error } from '../../../src/s3/error.ts';
+import { TransportFailure } from '../../../src/s3/failure.ts';
+import { cached, gate, send } from '../../support/cached.ts';
+import { generatedBytes } from '../../support/generated.ts';
+
+t.test('what the storage no longer showed, a fill that began before does not bring back', async (t) => {
+  const old = generatedBytes(600_000, 1);
+  const unreachable = new S3Error('ServiceUnavailable', {
+    cause: new TransportFailure('connect', 'ECONNREFUSED', undefined),
+  });
+  const truths = { 'another version': Buffer.from('new'), none: undefined };
+  for (const method of ['GET', 'HEAD']) {
+    for (const [name, truth] of Object.entries(truths)) {
+      const { vendor, handler, cache } = await cached(t);
+      const rest = gate();
+      vendor.put('key', old);
+      vendor.interfere = () => ({ body: (body) => Readable.from(heldUp(body, rest.opened), { objectMode: false }) });
+      const first = send(handler, { key: 'key' });
+      while (vendor.bytesSent() < 300_000) await turn();
+      vendor.interfere = undefined;
+      if (truth === undefined) vendor.delete('key');
+      else vendor.put('key', truth);
+      t.equal((await send(handler, { method, key: 'key' })).status, truth === undefined ? 404 : 200);
+      rest.open();
+      t.ok((await first).bytes.equals(old), 'who had begun to read it');
+      await cache.idle();
+      vendor.interfere = () => ({
+        before: () => {
+          throw unreachable;
+        },
+      });
+      const stale = await send(handler, { key: 'key' });
+      if (truth !== undefined && method === 'GET') t.ok(stale.bytes.equals(truth), `${method} showed ${name}`);
+      else t.equal(stale.status, 503, `${method} showed ${name}`);
+    }
+  }
+});
+
+async function* heldUp(body: Readable, opened: Promise<void>): AsyncIterable<Buffer> {
+  let sent = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    sent += chunk.length;
+    if (sent > 300_000) await opened;
+    yield chunk;
+  }
+}
