@@ -4,6 +4,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { CacheEntryView, CacheSource, WarmOrder } from './admin/cache-api.ts';
 import type { Cache } from './cache/cache.ts';
 import type { ObjectName } from './cache/identity.ts';
+import type { CacheLog } from './cache/shared.ts';
 import type { Stored } from './cache/store.ts';
 import { type WarmObject, type WarmState, warm } from './cache/warm.ts';
 import { type Generation, OPERATOR } from './generation.ts';
@@ -17,6 +18,7 @@ import { childText, parseXml } from './s3/xml.ts';
 export interface OperatorOptions {
   readonly cache: () => Cache | undefined;
   readonly generation: () => Generation;
+  readonly log: CacheLog;
   /** Aborts when the gateway closes. */
   readonly signal: AbortSignal;
 }
@@ -26,18 +28,18 @@ const ENTRIES_A_TURN = 1000;
 const MAX_JOBS = 32;
 
 /** Lists, purges and warms the cache in the names of clients. Gives undefined while there is no cache. */
-export function operateCache({ cache, generation, signal }: OperatorOptions): () => CacheSource | undefined {
+export function operateCache({ cache, generation, log, signal }: OperatorOptions): () => CacheSource | undefined {
   const jobs = new Map<string, WarmState>();
   return () => {
     const opened = cache();
-    return opened && sourceOf(opened, generation, { jobs, signal });
+    return opened && sourceOf(opened, generation, { jobs, log, signal });
   };
 }
 
 function sourceOf(
   cache: Cache,
   generation: () => Generation,
-  { jobs, signal }: { readonly jobs: Map<string, WarmState>; readonly signal: AbortSignal },
+  { jobs, log, signal }: Pick<OperatorOptions, 'log' | 'signal'> & { readonly jobs: Map<string, WarmState> },
 ): CacheSource {
   return {
     stats: () => ({ usage: cache.usage(), ...cache.stats() }),
@@ -84,6 +86,7 @@ function sourceOf(
         },
         rate: order.rate,
         signal,
+        onFailure: (err) => log.warn({ err, bucket: order.bucket }, 'what is to be warmed could not be listed'),
       });
       // It never rejects.
       void finished;

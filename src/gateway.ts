@@ -110,7 +110,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         storages: () => current.storages.map(summarise),
         probe: createProbe(() => current.storages),
         metrics: () => metrics.render(),
-        cache: operateCache({ cache: cache.current, generation: () => current, signal: closing.signal }),
+        cache: operateCache({ cache: cache.current, generation: () => current, log, signal: closing.signal }),
         cleanup: cleaner,
       },
     );

@@ -27,6 +27,8 @@ export interface WarmJob {
   /** Bytes a second, of all objects together, at any time; undefined for no limit. What is here already does not count. */
   readonly rate: number | undefined;
   readonly signal: AbortSignal;
+  /** Told why the whole job failed; what single objects fail by is not. */
+  readonly onFailure: (error: unknown) => void;
 }
 
 const READERS = 4;
@@ -51,13 +53,14 @@ async function run(job: WarmJob, state: WarmState): Promise<void> {
   const pace = rate === undefined ? undefined : createPace({ rate, signal });
   try {
     for await (const page of job.pages) {
-      waiting.push(...page);
+      for (const object of page) waiting.push(object);
       state.objects += page.length;
       for (const { size } of page) state.bytes += size ?? 0;
     }
     state.state = 'running';
+    let index = 0;
     const read = async (): Promise<void> => {
-      for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      for (let next = waiting[index++]; next !== undefined; next = waiting[index++]) {
         signal.throwIfAborted();
         const bytes = await readOne(() => job.read(next.key, pace), state);
         if (next.size === undefined) state.bytes += bytes;
@@ -65,9 +68,10 @@ async function run(job: WarmJob, state: WarmState): Promise<void> {
     };
     await Promise.all(Array.from({ length: READERS }, read));
     state.state = 'done';
-  } catch {
+  } catch (error) {
     // What failed of single objects is counted; this is the listing, or the end of the gateway.
     state.state = 'failed';
+    job.onFailure(error);
   }
 }
 

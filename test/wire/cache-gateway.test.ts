@@ -133,6 +133,10 @@ t.test('the API and the command list, warm and purge', async (t) => {
   const begun = performance.now();
   t.match(await run('warm', 'cached/ws/', '--rate', '20MiB'), /3 objects, 5.7 MiB/);
   t.ok(performance.now() - begun > 150, 'no faster than its rate');
+  const lost = sluice(['cache', 'warm', 'nowhere', '--admin', gateway.adminUrl], { env });
+  t.equal(await lost.exited, 1);
+  t.match(lost.stderr(), /see the log of the gateway/);
+  t.match(gateway.log(), /could not be listed/);
   t.match(await run('purge', 'cached/ws/deep/'), /1 objects purged/);
   t.match(await api(gateway.adminUrl, 'purge', {}), { status: 200, json: { purged: 2 } });
   t.match(await api(gateway.adminUrl, 'entries'), { json: { entries: [] } });
