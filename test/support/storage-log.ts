@@ -11,6 +11,7 @@ interface State {
 
 /** One operation that is under way. */
 export interface Span {
+  readonly key: string;
   readonly begin: number;
   /** The moment at which what was shown, or written and acknowledged, before the begin was the truth. */
   readonly floor: number;
@@ -27,7 +28,6 @@ const OF_EXCHANGE =
  */
 export class StorageLog {
   readonly #states = new Map<string, State[]>();
-  /** Begins of what is under way, the oldest first. */
   readonly #spans = new Set<Span>();
   readonly #floors = new Map<string, number>();
   readonly #vendor: CacheVendor;
@@ -39,7 +39,7 @@ export class StorageLog {
   }
 
   begin(key: string): Span {
-    const span = { begin: this.#moment, floor: this.#floors.get(key) ?? 0 };
+    const span = { key, begin: this.#moment, floor: this.#floors.get(key) ?? 0 };
     this.#spans.add(span);
     return span;
   }
@@ -105,8 +105,8 @@ export class StorageLog {
     this.#moment++;
     const states = this.#statesOf(key);
     states.push({ from: this.#moment, object: this.#vendor.get(key) });
-    const [oldest] = this.#spans;
-    const needed = Math.min(oldest?.begin ?? this.#moment, oldest?.floor ?? this.#moment, this.#floors.get(key) ?? 0);
+    const own = [...this.#spans].filter((span) => span.key === key).flatMap(({ begin, floor }) => [begin, floor]);
+    const needed = Math.min(this.#floors.get(key) ?? 0, ...own);
     while (states.length > 2 && (states[1]?.from ?? 0) <= needed) states.shift();
   }
 }

@@ -9,9 +9,9 @@ import { damageDisk, filesOf } from '../../support/disk-damage.ts';
 import { diskFolder } from '../../support/disk-folder.ts';
 import { layeredDoors, PREFIX } from '../../support/history-doors.ts';
 
-// Set it to 100000 for the long run; a failure prints the seed, which makes about the same run again.
+// All courses together; 100000 for the long run. A failure prints the seed, which makes about the same run again.
 const isLong = process.env.SLUICE_HISTORY_OPERATIONS !== undefined;
-const OPERATIONS = Number(process.env.SLUICE_HISTORY_OPERATIONS ?? 250);
+const ALL_OPERATIONS = Number(process.env.SLUICE_HISTORY_OPERATIONS ?? 1500);
 const SEED = Number(process.env.SLUICE_HISTORY_SEED ?? 20_261_120);
 t.setTimeout(isLong ? 7_200_000 : 120_000);
 
@@ -42,6 +42,8 @@ const COURSES: Readonly<Record<string, Course>> = {
   'exclusive, the disk losing files': { rule: { mode: 'exclusive' }, isShared: false, isDamaged: true },
   'ttl, the line going down': { rule: { mode: 'ttl', maxAge: 60_000 }, isShared: false, hasOutages: true },
 };
+
+const OPERATIONS = Math.ceil(ALL_OPERATIONS / Object.keys(COURSES).length);
 
 for (const [name, course] of Object.entries(COURSES)) {
   const { rule, isShared, hasOutages = false, isDamaged = false, hasLarge = false } = course;
