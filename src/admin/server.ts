@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { urlHost } from '../config/listen.ts';
 import { answerCacheApi } from './cache-api.ts';
 import { answerCleanupApi } from './cleanup-api.ts';
 import { renderPage } from './page.ts';
@@ -28,6 +29,7 @@ interface Answer {
 }
 
 const COOKIE = 'sluice_token';
+const PAGES: ReadonlySet<string> = new Set(['/', '/metrics']);
 
 /** Nothing from elsewhere runs in the page, and no other site may frame it or read it. */
 const SECURITY_HEADERS = {
@@ -40,7 +42,8 @@ const SECURITY_HEADERS = {
 
 /**
  * Serves health, readiness, metrics, the APIs of cache and clean-up, and the page, on a port of its own, never the S3 one. All but `/healthz` and
- * `/readyz` want the token. The Host must be an address or the name listened on, against DNS rebinding.
+ * `/readyz` want the token. Without it in the Authorization header, the Host must be an address or the name listened on,
+ * against DNS rebinding.
  */
 export async function startAdmin(options: AdminOptions, sources: AdminSources): Promise<AdminServer> {
   const server = createServer((message, response) => void handle(message, response));
@@ -62,9 +65,8 @@ export async function startAdmin(options: AdminOptions, sources: AdminSources): 
   });
   // A TCP server's address is never a pipe name.
   const { port } = server.address() as AddressInfo;
-  const host = options.host.includes(':') ? `[${options.host}]` : options.host;
   return {
-    url: `http://${host}:${port}`,
+    url: `http://${urlHost(options.host)}:${port}`,
     close: () =>
       new Promise<void>((resolve) => {
         server.close(() => resolve());
@@ -85,12 +87,18 @@ async function respond(
   }
   if (path === '/healthz') return plain(200, 'ok\n');
   if (path === '/readyz') return ready(await sources.probe());
-  if (!isOwnHost(message.headers.host ?? '', options.host)) return plain(403, 'unknown host\n');
-  const asked = new URLSearchParams(query).get('token');
-  if (asked !== null && path === '/') {
+  // Whoever can write the header knows the token; a page of another site only has what the browser sends by itself.
+  const hasHeader = message.headers.authorization !== undefined;
+  if (!hasHeader && !isOwnHost(message.headers.host ?? '', options.host)) return plain(403, 'unknown host\n');
+  const parameters = new URLSearchParams(query);
+  const asked = parameters.get('token');
+  // Only places of ours: `//elsewhere` would be another host.
+  if (asked !== null && message.method !== 'POST' && (isApi || PAGES.has(path))) {
     if (!sameToken(asked, options.token)) return plain(401, 'wrong token\n');
+    parameters.delete('token');
+    const location = parameters.size === 0 ? path : `${path}?${parameters}`;
     const cookie = `${COOKIE}=${encodeURIComponent(asked)}; HttpOnly; SameSite=Strict; Path=/`;
-    return { ...plain(303, ''), headers: { location: '/', 'set-cookie': cookie } };
+    return { ...plain(303, ''), headers: { location, 'set-cookie': cookie } };
   }
   if (!isAuthorised(message, options.token)) {
     return { ...plain(401, 'the admin token is missing or wrong\n'), headers: { 'www-authenticate': 'Bearer' } };

@@ -96,7 +96,7 @@ buckets: [{ name: moving, storage: new, bucket: real-name }]
   t.equal(read.ContentLength, 5, 'the storage that is back is the one that was never left');
 });
 
-t.test('a configuration that cannot be opened leaves the old one at work', async (t) => {
+t.test('M13 R39 a configuration that cannot be opened leaves the old one at work', async (t) => {
   const { folder, gateway, client } = await start(t);
   const broken = parse(configOf(folder, 'new').replace(`${folder}/new`, '/dev/null/nowhere'));
   await t.rejects(gateway.reload(broken), { code: 'ENOTDIR' });
