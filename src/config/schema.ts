@@ -22,6 +22,9 @@ const duration = z
   })
   .meta({ examples: ['5s', '10m'] });
 
+/** What a timer can wait for: node's fire at once beyond 24 days, and a limit of nothing would be none. */
+const timeout = duration.refine((wait) => wait >= 1 && wait <= 86_400_000, 'must be from 1ms to 1d');
+
 const size = z
   .union([z.string(), z.int().nonnegative()])
   .transform((value, context) => {
@@ -109,8 +112,8 @@ const s3Storage = z.strictObject({
   region: z.string().min(1).optional().describe('Taken from the endpoint where the vendor allows it.'),
   ca: z.string().min(1).optional().describe("File with the CA that signed this endpoint's certificate (PEM)."),
   retries: z.int().min(0).max(10).default(3),
-  connectTimeout: duration.default(5_000),
-  idleTimeout: duration.default(60_000),
+  connectTimeout: timeout.default(5_000),
+  idleTimeout: timeout.default(60_000),
   uploadPartSize: size.default(16 * 2 ** 20),
   downloadPartSize: size.default(16 * 2 ** 20),
   ...dialectFields,
@@ -159,8 +162,8 @@ const azureStorage = z.strictObject({
     .describe('Stored access policy that those URLs name; it must say r for permissions, and nothing else.'),
   ca: z.string().min(1).optional().describe("File with the CA that signed this endpoint's certificate (PEM)."),
   retries: z.int().min(0).max(10).default(3),
-  connectTimeout: duration.default(5_000),
-  idleTimeout: duration.default(60_000),
+  connectTimeout: timeout.default(5_000),
+  idleTimeout: timeout.default(60_000),
   dotSegments: dialectFields.dotSegments,
 });
 

@@ -129,6 +129,16 @@ t.test('A07 a gateway that nobody may use is refused, unless a bucket is open to
   t.strictSame(problems(`storages: [${FOLDER}]\nbuckets: [{ name: public, storage: local, anonymous: read }]`), []);
 });
 
+t.test('a timeout is one that a timer can keep', async (t) => {
+  const service = 'name: s, provider: minio, endpoint: "localhost:1", accessKey: ak, secretKey: sk';
+  const text = (more: string) => `credentials: [${CREDENTIAL}]\nstorages: [{ ${service}, ${more} }]`;
+  t.strictSame(problems(text('connectTimeout: 1ms, idleTimeout: 1d')), []);
+  t.strictSame(problems(text('connectTimeout: 0s, idleTimeout: 30d')), [
+    'sluice.yaml:2: storages[0].connectTimeout: must be from 1ms to 1d',
+    'sluice.yaml:2: storages[0].idleTimeout: must be from 1ms to 1d',
+  ]);
+});
+
 t.test('a bucket name may stand twice only where no caller sees both', async (t) => {
   const text = (one: string, other: string, more = '') =>
     `credentials: [${CREDENTIAL}]
