@@ -44,16 +44,13 @@ export class Generation {
 
   private constructor(
     config: Config,
-    connections: ReadonlyMap<string, SharedConnection>,
+    { storages, connections }: Opened,
     dependencies: GenerationDependencies,
     cache: Cache | undefined,
   ) {
     this.config = config;
     this.#connections = connections;
-    this.storages = config.storages.flatMap((storage) => {
-      const shared = connections.get(connectionKey(storage));
-      return shared === undefined ? [] : [{ config: storage, connection: shared.connection }];
-    });
+    this.storages = storages;
     const layers = [this.#count(), authenticateBy(config, dependencies)];
     const everybodys = this.storages.map((storage) => ({
       ...storage,
@@ -79,16 +76,19 @@ export class Generation {
     living: Iterable<Generation> = [],
   ): Promise<Generation> {
     const connections = new Map<string, SharedConnection>();
+    const storages: Storage[] = [];
     const cache = await dependencies.cache(config);
     try {
       for (const storage of config.storages) {
         const key = connectionKey(storage);
-        if (connections.has(key)) continue;
-        const kept = sharedBy(living, key);
+        const held = connections.get(key);
+        const kept = held === undefined ? sharedBy(living, key) : undefined;
         kept?.hold();
-        connections.set(key, kept ?? new SharedConnection(await openConnection(storage, dependencies)));
+        const shared = held ?? kept ?? new SharedConnection(await openConnection(storage, dependencies));
+        connections.set(key, shared);
+        storages.push({ config: storage, connection: shared.connection });
       }
-      return new Generation(config, connections, dependencies, cache);
+      return new Generation(config, { storages, connections }, dependencies, cache);
     } catch (error) {
       await releaseAll(connections);
       throw error;
@@ -130,6 +130,12 @@ export class Generation {
       }
     };
   }
+}
+
+/** What a generation has opened, or shares. */
+interface Opened {
+  readonly storages: readonly Storage[];
+  readonly connections: ReadonlyMap<string, SharedConnection>;
 }
 
 /** A connection and how many generations use it. */

@@ -36,7 +36,11 @@ export interface ConnectionDependencies {
   readonly now: () => Date;
 }
 
-/** What a connection is known by: the settings it is made of, without those of routing. */
+/**
+ * What a connection is known by: the settings it is made of, without those of routing. A file is known by what it holds,
+ * so that a reload takes up a certificate that was renewed in its place.
+ * @throws Error when the CA file cannot be read
+ */
 export function connectionKey(config: StorageConfig): string {
   if (config.provider === 'filesystem') return `filesystem ${config.path}`;
   return JSON.stringify({
@@ -46,6 +50,7 @@ export function connectionKey(config: StorageConfig): string {
     default: undefined,
     projects: undefined,
     sentinel: undefined,
+    ca: config.ca === undefined ? undefined : readFileSync(config.ca, 'utf8'),
   });
 }
 
