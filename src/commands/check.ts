@@ -1,4 +1,5 @@
 import { ConfigError } from '../config/config-error.ts';
+import { checkFiles } from '../config/files.ts';
 import { type ConfigOptions, configFile, findConfig } from '../config/find.ts';
 import type { Config } from '../config/schema.ts';
 import type { StorageReport } from './check/finding.ts';
@@ -25,6 +26,7 @@ export async function check(options: CheckOptions, env: Env): Promise<void> {
   let config: Config;
   try {
     config = findConfig(options, env).config;
+    checkFiles(config, file ?? 'embedded default');
     if (options.storage !== undefined && !config.storages.some(({ name }) => name === options.storage)) {
       throw new ConfigError([`--storage ${options.storage}: no storage has this name`]);
     }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { ConfigError } from '../config/config-error.ts';
+import { checkFiles } from '../config/files.ts';
 import { type ConfigOptions, findConfig } from '../config/find.ts';
 import { parseListen } from '../config/listen.ts';
 import type { Config } from '../config/schema.ts';
@@ -26,6 +27,7 @@ export async function serve(options: ConfigOptions, env: Env): Promise<void> {
   // Asked for before anything starts, so that a signal finds a handler at every moment.
   const stopped = nextStop();
   const { config, file } = findConfig(options, env);
+  checkFiles(config, file ?? 'embedded default');
   const log = await openLog(config.log);
   const adminToken = config.admin.token ?? randomBytes(18).toString('base64url');
   const gateway = await startGateway({
@@ -56,7 +58,9 @@ export async function serve(options: ConfigOptions, env: Env): Promise<void> {
   /** A broken file is refused with its errors; the old configuration stays. */
   async function reload(from: ConfigOptions): Promise<void> {
     try {
-      await gateway.reload(findConfig(from, env).config);
+      const next = findConfig(from, env);
+      checkFiles(next.config, next.file ?? 'embedded default');
+      await gateway.reload(next.config);
       log.info('configuration reloaded');
     } catch (error) {
       const why = error instanceof ConfigError ? { problems: error.problems } : { err: error };
