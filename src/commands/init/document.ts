@@ -42,8 +42,13 @@ const SETTINGS: readonly OptionName[] = [
 const COMMENTS: Readonly<Partial<Record<OptionName, string>>> = {
   bucket: 'the one bucket used here',
   prefix: 'goes before every key',
-  default: 'answers for buckets that nothing else names',
 };
+
+/** A default storage that names a bucket answers for that one only. */
+function defaultComment({ bucket = '' }: Answers): string {
+  const meaning = 'answers for buckets that nothing else names';
+  return bucket === '' ? meaning : `${meaning}, once it has no \`bucket\` of its own`;
+}
 
 /**
  * The text of a configuration, with comments, and with settings to uncomment.
@@ -56,7 +61,7 @@ export function writeDocument(answers: Answers, schema: string): string {
     const region = name === 'region' ? derivedRegion(answers) : undefined;
     return region === undefined ? [] : [`# region: ${region} # as endpoint and provider say`];
   });
-  if (answers.default !== 'no') settings.push(line('default', 'true', COMMENTS.default));
+  if (answers.default !== 'no') settings.push(line('default', 'true', defaultComment(answers)));
   return `# yaml-language-server: $schema=${schema}
 #
 # Made by \`sluice init\`. It holds secrets, so keep it readable by yourself alone. \${NAME} takes an environment variable,

@@ -55,6 +55,13 @@ function answering(table: Readonly<Record<string, readonly string[]>>) {
 
 const read = (text: string, env = {}) => parseConfig(text, 'f', { ...NOWHERE, env });
 
+t.test('a default storage is not said to answer for more than its own bucket', async (t) => {
+  const alone = writeDocument({ ...OSS, default: 'yes' }, '');
+  t.match(alone, /^ {4}default: true # answers for buckets that nothing else names$/m);
+  const bound = writeDocument({ ...OSS, bucket: 'ci-artifacts', default: 'yes' }, '');
+  t.match(bound, /^ {4}default: true # .*, once it has no `bucket` of its own$/m);
+});
+
 t.test('what is written says what was answered, and everything it offers to uncomment is right', async (t) => {
   const answers = { ...OSS, bucket: 'ci-artifacts', prefix: 'zadig/', default: 'yes' };
   const text = writeDocument(answers, 'config/sluice.schema.json');
