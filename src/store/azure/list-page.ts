@@ -43,7 +43,7 @@ export async function listPage(client: AzureClient, input: ListPageInput): Promi
       include: 'metadata',
     },
   });
-  const { entries, marker: next } = readListing(bytes.toString());
+  const { entries, marker: next } = readListing(bytes);
   return { items: entries.map(itemOf), marker: next };
 }
 
