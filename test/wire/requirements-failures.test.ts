@@ -90,7 +90,8 @@ async function writeThenRead(port: number, head: string, body: Buffer): Promise<
 
 t.test('ZMS-R22 a refused upload can be read by a client that writes all of it first', async (t) => {
   const { port, presign } = await scripted(t, (socket) => void socket.write(errorText(507, 'InsufficientStorage')));
-  const body = generatedBytes(4 * MiB, 22);
+  // A part of Score's: more than any buffer on the way holds.
+  const body = generatedBytes(20 * MiB, 22);
   const put = (target: string) =>
     writeThenRead(
       port,
@@ -121,14 +122,15 @@ cache: { memory: 64MiB, verify: 0 }
     await ask('PUT', 'real');
     const workspace = generatedBytes(3 * MiB, 26);
     t.match(await ask('GET', 'zadig-bkt', CACHE_KEY), { status: 404, code: 'NoSuchKey' }, 'the first build');
-    t.equal((await ask('PUT', 'zadig-bkt', CACHE_KEY, { body: workspace })).status, 200);
+    // By the name that is not cached, so that nothing of it is here.
+    t.equal((await ask('PUT', 'real', CACHE_KEY, { body: workspace })).status, 200);
     const bodies = () =>
       vendor.requests.filter(({ method, headers }) => method === 'GET' && headers['if-none-match'] === undefined)
         .length;
     const from = bodies();
     const round = () => Promise.all(Array.from({ length: 8 }, () => ask('GET', 'zadig-bkt', CACHE_KEY)));
     for (const { status, body } of await round()) t.ok(status === 200 && body.equals(workspace));
-    t.ok(bodies() - from <= 1, 'one read');
+    t.equal(bodies() - from, 1, 'one read');
     const after = bodies();
     for (const { status, body } of await round()) t.ok(status === 200 && body.equals(workspace));
     t.equal(bodies(), after, 'the second round reads no bytes');

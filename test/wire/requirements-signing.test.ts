@@ -40,6 +40,10 @@ t.test('ZMS-R1 any region in the scope is taken, and the vendor’s own is signe
     const { ask } = wireClient(t, { port: gateway.port, region });
     t.equal((await ask('PUT', 'bucket', 'key', { body: DATA })).status, 200, region);
     t.match(vendor.requests.at(-1)?.headers.authorization, `/${vendor.row.region}/s3/aws4_request`);
+    const { presign, send } = wireClient(t, { port: gateway.port, region, host: HOST });
+    const target = presign('GET', 'bucket', 'key');
+    const host = `${HOST}:${gateway.port}`;
+    t.equal((await send({ method: 'GET', target, headers: { host } })).text, DATA.toString(), `${region} in a URL`);
   }
 });
 
@@ -48,8 +52,11 @@ t.test('ZMS-R2 path and virtual-hosted requests come to one listener', async (t)
   const path = wireClient(t, { port: gateway.port });
   const named = wireClient(t, { port: gateway.port, host: HOST });
   const virtual = wireClient(t, { port: gateway.port, host: HOST, addressing: 'virtual' });
+  // The second of the domains, with whatever port the request came to.
+  const other = wireClient(t, { port: gateway.port, host: SIGNED.split(':')[0] ?? '', addressing: 'virtual' });
   t.equal((await virtual.ask('PUT', 'bucket', 'a/b', { body: DATA })).status, 200);
-  for (const { ask } of [path, named, virtual]) t.equal((await ask('GET', 'bucket', 'a/b')).text, DATA.toString());
+  for (const { ask } of [path, named, virtual, other])
+    t.equal((await ask('GET', 'bucket', 'a/b')).text, DATA.toString());
 });
 
 t.test('ZMS-R3 V2 is verified in the header and in the query, path and virtual-hosted, by Date alone', async (t) => {
@@ -72,6 +79,10 @@ t.test('ZMS-R3 V2 is verified in the header and in the query, path and virtual-h
   const { presign, send } = wireClient(t, { port: gateway.port, host: HOST });
   const target = presign('GET', 'bucket', 'v2/k', { signing: 'v2' });
   t.equal((await send({ method: 'GET', target, headers: { host: HOST } })).text, DATA.toString());
+  // V2 signs the bucket and the path, wherever the bucket stands in the request.
+  const virtual = { method: 'GET', target: target.replace('/bucket/', '/'), headers: { host: `bucket.${HOST}` } };
+  t.equal((await send(virtual)).text, DATA.toString(), 'as s3fs makes URLs');
+  t.equal((await send({ ...virtual, headers: { host: `other.${HOST}` } })).status, 403);
   t.equal((await send({ method: 'DELETE', target, headers: { host: HOST } })).status, 403);
 });
 
@@ -155,7 +166,7 @@ t.test(
 );
 
 t.test('ZMS-R25 a key does what its rules say, and the vendor’s key is nowhere', async (t) => {
-  const { gateway } = await behind(
+  const { gateway, vendor } = await behind(
     t,
     `credentials:
   - { name: admin, accessKey: ADMINKEY, secretKey: admin-secret }
@@ -174,7 +185,19 @@ t.test('ZMS-R25 a key does what its rules say, and the vendor’s key is nowhere
   t.match(await pod.ask('GET', 'bucket', 'wf-other/log'), { status: 403, code: 'AccessDenied' });
   const headers = { 'x-amz-copy-source': 'bucket/wf-other/log' };
   t.match(await pod.ask('PUT', 'bucket', 'wf-demo/stolen', { headers }), { status: 403, code: 'AccessDenied' });
-  t.match(await pod.ask('GET', 'bucket', undefined, { query: 'prefix=wf-other/' }), { status: 403 });
+  const listed = await pod.ask('GET', 'bucket', undefined, { query: 'prefix=wf-other/' });
+  t.equal(listed.status, 403);
+  const seen = [
+    ...(await Promise.all(['wf-demo/log', 'wf-demo/none'].map((key) => pod.ask('GET', 'bucket', key)))),
+    listed,
+  ];
+  t.notMatch(JSON.stringify(seen.map(({ headers, text }) => [headers, text])), new RegExp(STAND_IN_KEY.accessKey));
+  t.notMatch(gateway.log(), new RegExp(`${STAND_IN_KEY.secretKey}|pod-secret-key`));
+  const authorizations = vendor.requests.map(({ headers }) => headers.authorization ?? '');
+  t.ok(
+    authorizations.every((text) => text.includes(`Credential=${STAND_IN_KEY.accessKey}/`)),
+    'nor a pod’s key behind',
+  );
 });
 
 t.test('ZMS-R28 HTTP in front and HTTPS behind, and the other way round', async (t) => {
@@ -197,6 +220,15 @@ storages:
   const plain = wireClient(t, { port: front.port });
   t.equal((await plain.ask('PUT', 'bucket', 'key', { body: Buffer.from('up') })).status, 200);
   t.equal((await secure.ask('GET', 'bucket', 'key')).text, 'up');
+  const down =
+    await startTestGateway(`tls: { cert: ${JSON.stringify(certificate.certFile)}, key: ${JSON.stringify(certificate.keyFile)} }
+${CREDENTIALS}
+storages:
+  - { name: plain, provider: other, endpoint: "127.0.0.1:${front.port}", protocol: http, accessKey: TESTACCESSKEY, secretKey: test-secret-key-of-no-value, default: true }
+`);
+  t.teardown(() => down.close());
+  const through = wireClient(t, { port: down.port, host: 'localhost', ca: certificate.cert });
+  t.equal((await through.ask('GET', 'bucket', 'key')).text, 'up', 'HTTPS, HTTP, HTTPS');
 });
 
 t.test('ZMS-R30 headers that clients sign, and that something on the way likes to change, still fit', async (t) => {
