@@ -103,7 +103,7 @@ t.test('ZMS-R4 signed chunks are known by their hash value alone, of nothing and
   t.equal((await ask('HEAD', 'bucket', 'bad')).status, 404, 'nothing is stored');
 });
 
-t.test('ZMS-R5 a body with a trailer and without a length arrives plain, with its length', async (t) => {
+t.test('ZMS-R5 ZMS-M7 a body with a trailer and without a length arrives plain, with its length', async (t) => {
   const { gateway, vendor } = await behind(t);
   const { ask, sign } = wireClient(t, { port: gateway.port, signing: 'v4-trailer' });
   const body = Buffer.from('hello');
