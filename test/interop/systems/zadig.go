@@ -40,7 +40,7 @@ func must(what string, isTrue bool) {
 }
 
 // As pkg/tool/s3/client.go does. Every name leads to this machine, as a wildcard in the office's DNS would.
-func newClient(secret string) *s3.S3 {
+func newClient(key, secret string) *s3.S3 {
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM([]byte(os.Getenv("CA")))
 	address := os.Getenv("ADDRESS")
@@ -51,7 +51,7 @@ func newClient(secret string) *s3.S3 {
 		TLSClientConfig: &tls.Config{RootCAs: pool},
 	}
 	config := &aws.Config{
-		Credentials:      credentials.NewStaticCredentials(os.Getenv("ACCESS_KEY"), secret, ""),
+		Credentials:      credentials.NewStaticCredentials(key, secret, ""),
 		Endpoint:         aws.String(os.Getenv("ENDPOINT")),
 		Region:           aws.String("ap-shanghai"),
 		DisableSSL:       aws.Bool(os.Getenv("CA") == ""),
@@ -105,38 +105,144 @@ func workspace(client *s3.S3) {
 		}
 		pods.Wait()
 	}
+	// Two builds of one service end together: the next gets what one of them left, never some of both.
+	var builds sync.WaitGroup
+	for build := 3; build <= 6; build++ {
+		builds.Add(1)
+		go func(build byte) {
+			defer builds.Done()
+			put(client, key, bytes.Repeat([]byte{build, 7, 9}, 1<<20))
+		}(byte(build))
+	}
+	builds.Wait()
+	read, err := get(client, key)
+	check("get workspace of several writers", err)
+	must("a workspace of one writer", bytes.Equal(read, bytes.Repeat(read[:3], 1<<20)) && read[0] >= 3)
+}
+
+func keysOf(client *s3.S3, prefix, delimiter string) []string {
+	// One page: Zadig asks for no second.
+	listed, err := client.ListObjects(&s3.ListObjectsInput{Bucket: bucket, Prefix: aws.String(prefix), Delimiter: aws.String(delimiter)})
+	check("list "+prefix, err)
+	var keys []string
+	for _, object := range listed.Contents {
+		keys = append(keys, *object.Key)
+	}
+	return keys
+}
+
+// Logs once at the end of a job, files of a step one after another, reports looked for under their folder.
+func logsAndArtifacts(client *s3.S3) {
+	log := bytes.Repeat([]byte("line\n"), 200)
+	logKey := "team-a/wf-demo/12/log/build-job-1.log"
+	put(client, logKey, log)
+	read, err := get(client, logKey)
+	check("get log", err)
+	must("log as written", bytes.Equal(read, log))
+	put(client, "team-a/wf-demo/12/log/empty.log", nil)
+	read, err = get(client, "team-a/wf-demo/12/log/empty.log")
+	check("get empty log", err)
+	must("an empty log", len(read) == 0)
+
+	folder := "team-a/wf-demo/12/build-job-1/archive/"
+	must("no artifacts yet", len(keysOf(client, folder, "")) == 0)
+	files := []string{"app.tar.gz", "bin/app", "docs/指南 v1.md", "junit/merged.xml"}
+	for _, file := range files {
+		put(client, folder+file, []byte(file))
+	}
+	found := keysOf(client, folder, "")
+	must(fmt.Sprint("artifacts in order ", found), len(found) == len(files))
+	for index, key := range found {
+		must("artifact "+key, key == folder+files[index])
+		read, err := get(client, key)
+		check("get artifact", err)
+		must("artifact as written", string(read) == files[index])
+	}
+	// The old reaper lists by the whole key, and reads the first it finds.
+	found = keysOf(client, folder+"app.tar.gz", "/")
+	must("found by its whole key", len(found) == 1 && found[0] == folder+"app.tar.gz")
+	_, err = get(client, "wf-demo/12/test/html-report/htmlReportArchived.tar.gz")
+	must("no report: "+codeOf(err), codeOf(err) == "NoSuchKey")
+	keysOf(client, "", "/")
+}
+
+// A tool is fetched from its origin where the cache has none, for whatever reason.
+func tool(client *s3.S3) {
+	key := "cache/helm-v3.12.0/helm.tar.gz"
+	_, err := get(client, key)
+	must("no tool", err != nil)
+	put(client, key, []byte("tool"))
+	read, err := get(client, key)
+	check("get tool", err)
+	must("tool as written", string(read) == "tool")
 }
 
 func namesAndRetention(client *s3.S3) {
 	odd := "team-a/wf-demo/12/jobé/junit/测试 a+b&c=d.html"
 	put(client, odd, []byte("x"))
-	put(client, "team-a/wf-demo/12/log/empty.log", nil)
-	listed, err := client.ListObjects(&s3.ListObjectsInput{Bucket: bucket, Prefix: aws.String("team-a/wf-demo/12/job"), Delimiter: aws.String("")})
-	check("list", err)
-	must("one odd key", len(listed.Contents) == 1 && *listed.Contents[0].Key == odd)
-	var objects []*s3.ObjectIdentifier
-	for index := 0; index < 1500; index++ {
-		objects = append(objects, &s3.ObjectIdentifier{Key: aws.String(fmt.Sprintf("wf-demo/12/f%04d", index))})
+	names := keysOf(client, "team-a/wf-demo/12/job", "")
+	must("one odd key", len(names) == 1 && names[0] == odd)
+
+	// Of each task one page is found, and all pages go in one request: what is beyond the first page stays.
+	retained, err := strconv.Atoi(os.Getenv("RETAINED"))
+	check("RETAINED", err)
+	putMany(client, "wf-demo/12/f%04d", retained)
+	putMany(client, "wf-demo/13/f%04d", 10)
+	put(client, "wf-demo/120/other", []byte("x"))
+	keys := append(keysOf(client, "wf-demo/12/", ""), keysOf(client, "wf-demo/13/", "")...)
+	beyond := retained - 1000
+	if beyond < 0 {
+		beyond = 0
 	}
-	put(client, *objects[0].Key, []byte("x"))
-	put(client, *objects[1499].Key, []byte("x"))
+	must(fmt.Sprint("one page of each task: ", len(keys)), len(keys) == retained-beyond+10)
+	for index := 0; len(keys) < 1500; index++ {
+		keys = append(keys, fmt.Sprintf("wf-demo/14/gone%04d", index))
+	}
+	var objects []*s3.ObjectIdentifier
+	for _, key := range keys {
+		objects = append(objects, &s3.ObjectIdentifier{Key: aws.String(key)})
+	}
 	deleted, err := client.DeleteObjects(&s3.DeleteObjectsInput{Bucket: bucket, Delete: &s3.Delete{Objects: objects}})
 	check("delete 1,500", err)
 	must("1,500 deleted", len(deleted.Deleted) == 1500 && len(deleted.Errors) == 0)
-	_, err = get(client, *objects[1499].Key)
+	left := keysOf(client, "wf-demo/1", "")
+	must(fmt.Sprint("left: ", left), len(left) == beyond+1 && left[beyond] == "wf-demo/120/other")
+	_, err = get(client, keys[0])
 	must("gone", codeOf(err) == "NoSuchKey")
 }
 
+func putMany(client *s3.S3, name string, count int) {
+	numbers := make(chan int)
+	var writers sync.WaitGroup
+	for writer := 0; writer < 16; writer++ {
+		writers.Add(1)
+		go func() {
+			defer writers.Done()
+			for number := range numbers {
+				put(client, fmt.Sprintf(name, number), []byte("x"))
+			}
+		}()
+	}
+	for number := 0; number < count; number++ {
+		numbers <- number
+	}
+	close(numbers)
+	writers.Wait()
+}
+
+// A chart is put under its name and copied to its revision. The source stands in the header as it is, unescaped.
 func charts(client *s3.S3) {
-	source := "proj/service/svc/svc.tar.gz"
-	put(client, source, []byte("chart"))
-	_, err := client.CopyObject(&s3.CopyObjectInput{
-		Bucket: bucket, CopySource: aws.String(*bucket + "/" + source), Key: aws.String("proj/service/svc/svc-7.tar.gz"),
-	})
-	check("copy", err)
-	read, err := get(client, "proj/service/svc/svc-7.tar.gz")
-	check("get copy", err)
-	must("copy as its source", string(read) == "chart")
+	for _, service := range []string{"svc", "svc+é 1"} {
+		folder := "proj/service/" + service + "/"
+		put(client, folder+"svc.tar.gz", []byte("chart of "+service))
+		_, err := client.CopyObject(&s3.CopyObjectInput{
+			Bucket: bucket, CopySource: aws.String(*bucket + "/" + folder + "svc.tar.gz"), Key: aws.String(folder + "svc-7.tar.gz"),
+		})
+		check("copy", err)
+		read, err := get(client, folder+"svc-7.tar.gz")
+		check("get copy", err)
+		must("copy as its source", string(read) == "chart of "+service)
+	}
 }
 
 // The job of a build: its workspace first, three times at most, then the work, then the workspace back. Errors of both
@@ -175,7 +281,7 @@ func down(client *s3.S3) {
 }
 
 func main() {
-	client := newClient(os.Getenv("SECRET_KEY"))
+	client := newClient(os.Getenv("ACCESS_KEY"), os.Getenv("SECRET_KEY"))
 	switch os.Getenv("PLAY") {
 	case "down":
 		down(client)
@@ -185,10 +291,14 @@ func main() {
 	default:
 		put(client, "team-a/.zadig-validate-test", []byte("test"))
 		workspace(client)
+		logsAndArtifacts(client)
+		tool(client)
 		namesAndRetention(client)
 		charts(client)
-		_, err := get(newClient("not-the-secret"), "x")
+		_, err := get(newClient(os.Getenv("ACCESS_KEY"), "not-the-secret"), "x")
 		must("wrong secret: "+codeOf(err), codeOf(err) == "SignatureDoesNotMatch")
+		_, err = get(newClient(os.Getenv("ACCESS_KEY")+"X", os.Getenv("SECRET_KEY")), "x")
+		must("unknown key: "+codeOf(err), codeOf(err) == "InvalidAccessKeyId")
 	}
 	fmt.Println("done")
 }
