@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { parseConfig } from '../../src/config/load.ts';
+import { diskFolder } from '../support/disk-folder.ts';
 import { CREDENTIALS, startTestGateway } from '../support/gateway.ts';
 import { textsOf, type WireAccount, type WireClient, wireClient } from '../support/wire-client.ts';
 import { STAND_IN_KEY, type StandIn, startStandIn } from '../vendors/stand-in.ts';
@@ -25,7 +26,7 @@ interface Played {
 async function play(t: Test, name: 'zadig' | 'zenml' | 'score', provider: 'oss' | 'ceph'): Promise<Played> {
   const vendor = await startStandIn(provider);
   t.teardown(() => vendor.close());
-  const folder = t.testdir();
+  const folder = diskFolder(t);
   const vendorKeys = { OSS: STAND_IN_KEY, CEPH: STAND_IN_KEY };
   const text = readFileSync(new URL(`../../config/${name}.yaml`, import.meta.url), 'utf8')
     .replace(/^listen: .*$/m, '')

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { crc32 } from 'node:zlib';
 import t from 'tap';
+import { diskFolder } from '../../support/disk-folder.ts';
 import { CREDENTIALS, startTestGateway } from '../../support/gateway.ts';
 import { generatedBytes } from '../../support/generated.ts';
 import { type WireAccount, type WireClient, wireClient } from '../../support/wire-client.ts';
@@ -27,7 +28,7 @@ for (const [addressing, size] of [
 domains: [${HOST}]
 storages: [{ name: vendor, ${storage}, bucket: ci-artifacts, retries: 0, default: true }]
 buckets: [{ name: zadig-bkt, storage: vendor, cache: zadig }]
-cache: { memory: 64MiB, disk: { path: ${JSON.stringify(t.testdir())}, size: 2GiB, minFree: 1MiB }, verify: 0 }
+cache: { memory: 64MiB, disk: { path: ${JSON.stringify(diskFolder(t))}, size: 2GiB, minFree: 1MiB }, verify: 0 }
 `);
     // Of another office, which shares the vendor and nothing else.
     const elsewhere = await startTestGateway(
