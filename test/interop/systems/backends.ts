@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { AZURITE_ACCOUNT, AZURITE_KEY, startAzurite } from '../../support/azurite.ts';
 import { missingForCeph, startCeph } from '../../support/ceph.ts';
+import { diskFolder } from '../../support/disk-folder.ts';
 import { CREDENTIALS, startTestGateway, type TestGateway } from '../../support/gateway.ts';
 import { wireClient } from '../../support/wire-client.ts';
 import { STAND_IN_KEY, startStandIn } from '../../vendors/stand-in.ts';
@@ -148,6 +149,11 @@ export async function testGateway(t: Test, yaml: string): Promise<TestGateway> {
   const gateway = await startTestGateway(`${CREDENTIALS}\n${yaml}`);
   t.teardown(() => gateway.close());
   return gateway;
+}
+
+/** A cache for a configuration: memory for what is small, and a disk of the test's own. */
+export function cacheIn(t: Test): string {
+  return `cache: { memory: 64MiB, disk: { path: ${JSON.stringify(diskFolder(t))}, size: 1GiB, minFree: 1MiB }, verify: 1 }\n`;
 }
 
 /** Runs a system's replay on each backend, one after another. */

@@ -1,6 +1,6 @@
 import type { Test } from 'tap';
 import { wireClient } from '../../support/wire-client.ts';
-import { type Backend, makeBuckets, onEachBackend, testGateway } from './backends.ts';
+import { type Backend, cacheIn, makeBuckets, onEachBackend, testGateway } from './backends.ts';
 import { replayScore, type ScoreSetting } from './score-replay.ts';
 
 const MiB = 2 ** 20;
@@ -41,6 +41,12 @@ onEachBackend(async (t, backend) => {
     const bucketOf = (id: string) => `score.data.${Number.parseInt(id.slice(0, 2), 16) % 10}`;
     t.equal(bucketOf(ID), 'score.data.6');
     await replayScore(t, { ...played, bucketOf, stateOf: bucketOf });
+  });
+
+  t.test('through the cache, pooled by Sluice', { timeout: 300_000 }, async (t) => {
+    const pool = ', pool: { size: 10, key: 2, bucket: "score-data-{n}" }, cache: score';
+    const yaml = `${config(backend, ['score.data'], 'six/', pool)}${cacheIn(t)}`;
+    await replayScore(t, await setting(t, yaml, backend));
   });
 
   t.test('Sluice pools for Score, and what is in the base bucket stays visible', { timeout: 300_000 }, async (t) => {

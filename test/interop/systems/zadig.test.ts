@@ -1,7 +1,7 @@
 import type { Test } from 'tap';
 import { selfSigned } from '../../support/self-signed.ts';
 import { type WireAccount, wireClient } from '../../support/wire-client.ts';
-import { type Backend, makeBuckets, onEachBackend, testGateway } from './backends.ts';
+import { type Backend, cacheIn, makeBuckets, onEachBackend, testGateway } from './backends.ts';
 import { replayZadig } from './zadig-replay.ts';
 
 const MiB = 2 ** 20;
@@ -28,6 +28,16 @@ onEachBackend(async (t, backend) => {
     const direct = wireClient(t, { port: gateway.port });
     const { text } = await direct.ask('GET', 'ci-artifacts', undefined, { query: 'prefix=office/zadig/proj' });
     t.match(text, '<Key>office/zadig/proj/service/svc/svc-7.tar.gz</Key>', 'Z10 the copy lies under the prefix');
+  });
+
+  t.test('through the cache', { timeout: 300_000 }, async (t) => {
+    const buckets = '{ name: zadig-bkt, storage: vendor, bucket: ci-artifacts, prefix: cached/, cache: zadig }';
+    const gateway = await testGateway(
+      t,
+      `storages: [{ name: vendor, ${backend.storage}, default: true }]\nbuckets: [${buckets}]\n${cacheIn(t)}`,
+    );
+    const client = wireClient(t, { port: gateway.port, region: REGION });
+    await replayZadig(t, { client, bucket: 'zadig-bkt', workspace: 33 * MiB, retained: 20 });
   });
 
   for (const addressing of ['path', 'virtual'] as const) {

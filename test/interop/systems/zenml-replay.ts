@@ -103,7 +103,7 @@ async function smallFiles(
 ): Promise<void> {
   const key = 'zenml/step/output/0b6c/data.json';
   const data = Buffer.from('{"a":1}');
-  t.equal(crc32Of(data).length, 8);
+  t.equal(crc32Of(data), 'Vhusrw==', 'M4');
   const stored = await put(key, data);
   t.match(stored, { status: 200, continued: true, headers: { etag: `"${md5Hex(data)}"` } }, 'M4');
   const wrong = await put('zenml/wrong', data, { 'x-amz-checksum-crc32': crc32Of(Buffer.from('other')) });
@@ -230,12 +230,20 @@ async function copies(t: Test, { bucket, call, create, partCopy, complete, remov
   t.ok((await call('GET', 'zenml/by-parts')).body.equals(six.body), 'M12 by parts');
 }
 
-async function trees(t: Test, { put, list, remove }: Zenml, count: number): Promise<void> {
+async function trees(t: Test, { call, put, list, remove }: Zenml, count: number): Promise<void> {
   const keys = Array.from(
     { length: count },
     (_, index) => `zenml/tree/d${index % 7}/f${String(index).padStart(4, '0')}`,
   );
   await inTurns(keys, 16, async (key) => void (await put(key, Buffer.from(key))));
+  // A folder is what lies in it: nothing else is there by its name, and nothing stands for it in a list.
+  t.equal((await call('HEAD', 'zenml/tree')).status, 404, 'M3 a folder');
+  const exists = await list('prefix=zenml%2Ftree%2F&delimiter=%2F&max-keys=1');
+  t.match(exists, { status: 200, text: '<KeyCount>1</KeyCount>' }, 'M3 a folder');
+  const { text } = await list('prefix=zenml%2Ftree%2F&delimiter=%2F');
+  const folders = textsOf(text.slice(text.indexOf('<CommonPrefixes>')), 'Prefix').map(formDecode);
+  const names = Array.from({ length: Math.min(7, count) }, (_, index) => `zenml/tree/d${index}/`);
+  t.strictSame([folders, textsOf(text, 'Key')], [names, []], 'M14 what listdir reads');
   const found: string[] = [];
   let pages = 0;
   for (let token = ''; pages < 10; ) {

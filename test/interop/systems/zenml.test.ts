@@ -1,6 +1,6 @@
 import { selfSigned } from '../../support/self-signed.ts';
 import { wireClient } from '../../support/wire-client.ts';
-import { type Backend, makeBuckets, onEachBackend, testGateway } from './backends.ts';
+import { type Backend, cacheIn, makeBuckets, onEachBackend, testGateway } from './backends.ts';
 import { replayZenml } from './zenml-replay.ts';
 
 const MiB = 2 ** 20;
@@ -55,6 +55,23 @@ onEachBackend(async (t, backend) => {
       parts: SHORT,
       keys: 20,
       oddBucket: 'My_Bkt.x',
+    });
+  });
+
+  t.test('through the cache', { timeout: 300_000 }, async (t) => {
+    const buckets = '{ name: zenml-cached, storage: vendor, bucket: zenml-bkt, prefix: cached/, cache: zenml }';
+    const { port } = await testGateway(
+      t,
+      `storages: [{ name: vendor, ${backend.storage}, default: true }]\nbuckets: [${buckets}]\n${cacheIn(t)}`,
+    );
+    await replayZenml(t, {
+      client: wireClient(t, { port }),
+      bucket: 'zenml-cached',
+      hasAwsETags,
+      overwriting,
+      parts: SHORT,
+      keys: 20,
+      oddBucket: undefined,
     });
   });
 });
