@@ -23,6 +23,7 @@ export interface OperatorOptions {
   readonly signal: AbortSignal;
 }
 
+/** There may be a million: requests have their turn between them. */
 const ENTRIES_A_TURN = 1000;
 /** Jobs that can still be asked about. */
 const MAX_JOBS = 32;
@@ -43,10 +44,13 @@ function sourceOf(
 ): CacheSource {
   return {
     stats: () => ({ usage: cache.usage(), ...cache.stats() }),
-    list: (bucket, prefix, limit) => {
+    list: async (bucket, prefix, limit) => {
       const found: CacheEntryView[] = [];
       const buckets = cachedBuckets(generation());
+      let looked = 0;
       for (const stored of cache.store.entries()) {
+        looked++;
+        if (looked % ENTRIES_A_TURN === 0) await turn();
         if (found.length >= limit) break;
         const name = clientName(stored.name, buckets);
         if (name === undefined || (bucket !== undefined && name.bucket !== bucket) || !name.key.startsWith(prefix))
@@ -57,24 +61,14 @@ function sourceOf(
       }
       return found;
     },
-    purge: async (bucket, prefix) => {
+    purge: (bucket, prefix) => {
       const buckets = cachedBuckets(generation());
       const isMeant = ({ name }: Stored): boolean => {
         if (bucket === undefined) return true;
         const names = buckets.filter((each) => each.name === bucket).flatMap((each) => nameIn(name, each) ?? []);
         return names.some((key) => key.startsWith(prefix));
       };
-      let looked = 0;
-      let purged = 0;
-      for (const stored of cache.store.entries()) {
-        looked++;
-        // There may be a million: requests have their turn between them.
-        if (looked % ENTRIES_A_TURN === 0) await turn();
-        if (!isMeant(stored)) continue;
-        await cache.store.drop(stored);
-        purged++;
-      }
-      return purged;
+      return cache.purge(isMeant);
     },
     warm: (order) => {
       const { state, finished } = warm({

@@ -34,8 +34,8 @@ export interface WarmOrder {
 /** What the API asks of the cache. */
 export interface CacheSource {
   stats(): CacheCounts;
-  list(bucket: string | undefined, prefix: string, limit: number): readonly CacheEntryView[];
-  /** Number of objects taken out. */
+  list(bucket: string | undefined, prefix: string, limit: number): Promise<readonly CacheEntryView[]>;
+  /** @param bucket undefined for everything. @returns number of objects taken out */
   purge(bucket: string | undefined, prefix: string): Promise<number>;
   warm(order: WarmOrder): WarmProgress;
   progress(id: string): WarmProgress | undefined;
@@ -76,13 +76,17 @@ export async function answerCacheApi(request: ApiRequest, cache: CacheSource | u
       if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIST_LIMIT) return wrong('limit');
       return {
         status: 200,
-        json: { entries: cache.list(query.get('bucket') ?? undefined, query.get('prefix') ?? '', limit) },
+        json: { entries: await cache.list(query.get('bucket') ?? undefined, query.get('prefix') ?? '', limit) },
       };
     }
     case 'POST /api/cache/purge': {
-      const { bucket, prefix = '' } = fields;
-      if (bucket !== undefined && typeof bucket !== 'string') return wrong('bucket');
+      const { bucket, prefix = '', ...others } = fields;
+      // What is misspelt must not stand for everything.
+      const [unknown = fields === NO_FIELDS ? 'body' : undefined] = Object.keys(others);
+      if (unknown !== undefined) return wrong(unknown);
       if (typeof prefix !== 'string') return wrong('prefix');
+      if (bucket !== undefined && typeof bucket !== 'string') return wrong('bucket');
+      if (bucket === undefined && prefix !== '') return wrong('bucket');
       return { status: 200, json: { purged: await cache.purge(bucket, prefix) } };
     }
     case 'POST /api/cache/warm': {
@@ -108,8 +112,10 @@ const ROUTES: ReadonlySet<string> = new Set([
   'GET /api/cache/warm',
 ]);
 
+const NO_FIELDS: Readonly<Record<string, unknown>> = {};
+
 function fieldsOf(body: unknown): Readonly<Record<string, unknown>> {
-  return typeof body === 'object' && body !== null ? { ...body } : {};
+  return typeof body === 'object' && body !== null && !Array.isArray(body) ? { ...body } : NO_FIELDS;
 }
 
 function isTexts(value: unknown): value is readonly string[] {

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import type { Layer } from '../s3/message.ts';
 import { type Breaker, createBreaker } from './breaker.ts';
@@ -39,6 +40,12 @@ export interface Cache {
   stats(): CacheStats;
   /** Takes other sizes, at once: what does not fit any more goes. False when another disk is wanted: that needs a new cache. */
   adjust(sizes: CacheSizes): boolean;
+  /**
+   * Takes out what is meant, and forgets what is known to be absent; nothing that is on its way now is kept. Others have their
+   * turn meanwhile.
+   * @returns number of objects taken out
+   */
+  purge(isMeant: (stored: Stored) => boolean): Promise<number>;
   /** Resolves when nothing goes on in the background: fills, and what is kept after writes. */
   idle(): Promise<void>;
   /** Ends what goes on, and releases the disk. */
@@ -66,6 +73,9 @@ const MOST_RANGES = 96;
 const MOVED_SHARE = 1 / 4;
 const MOVED_BYTES = 64 * 2 ** 20;
 const CHUNK_BYTES = 24 * 2 ** 20;
+
+/** There may be a million entries: requests have their turn between them. */
+const ENTRIES_A_TURN = 1000;
 
 export async function openCache(options: CacheOptions): Promise<Cache> {
   const { log } = options;
@@ -140,6 +150,21 @@ export async function openCache(options: CacheOptions): Promise<Cache> {
       return sizes.disk?.path === options.disk?.path;
     },
     stats: () => recorder.snapshot(),
+    purge: async (isMeant) => {
+      shared.absent.clear();
+      shared.uncacheable.clear();
+      shared.states.overtakeAll();
+      let looked = 0;
+      let purged = 0;
+      for (const stored of store.entries()) {
+        looked++;
+        if (looked % ENTRIES_A_TURN === 0) await turn();
+        if (!isMeant(stored)) continue;
+        await store.drop(stored);
+        purged++;
+      }
+      return purged;
+    },
     idle,
     close: async () => {
       closing.abort(new Error('the cache closes'));

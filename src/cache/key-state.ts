@@ -29,6 +29,8 @@ export interface KeyStates {
   /** Gives the state, and keeps it until as many releases. */
   hold(id: string): KeyState;
   release(id: string): void;
+  /** Nothing that is under way now is kept. */
+  overtakeAll(): void;
   readonly size: number;
 }
 
@@ -50,6 +52,9 @@ export function createKeyStates(): KeyStates {
       if (held === undefined) return;
       held.holders--;
       if (held.holders === 0) states.delete(id);
+    },
+    overtakeAll: () => {
+      for (const { state } of states.values()) state.epoch++;
     },
     get size() {
       return states.size;
