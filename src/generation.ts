@@ -4,6 +4,7 @@ import type { Config, StorageConfig } from './config/schema.ts';
 import { cacheRules } from './configured-cache.ts';
 import { peerFilter } from './http/peer-filter.ts';
 import type { ServerSettings } from './http/server.ts';
+import { ifRange } from './layers/if-range.ts';
 import type { UploadsInUse } from './layers/uploads-in-use.ts';
 import type { Logger } from './observe/log.ts';
 import { buildCatalog, type Credential, type Target } from './route/catalog.ts';
@@ -203,7 +204,10 @@ function routeOf(
     buckets: config.buckets,
     storages: storages.map(({ config: storage, connection }) => ({
       ...storage,
-      handler: compose(connection.handler, uploads === undefined ? [] : [uploads.layer(connection.place)]),
+      handler: compose(connection.handler, [
+        ifRange(),
+        ...(uploads === undefined ? [] : [uploads.layer(connection.place)]),
+      ]),
       tokenKey: connection.tokenKey,
     })),
   });
