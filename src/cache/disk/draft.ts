@@ -17,8 +17,8 @@ export interface DiskDraftOptions {
   readonly onError: (error: unknown) => void;
   /** Puts what is whole and in its place into the index. */
   readonly onKept: (entry: DiskEntry) => void;
-  /** Told once, with what is left to do. */
-  readonly onClosed: (remove: () => Promise<void>) => void;
+  /** Told once, with what is left to do, and whether the index has counted it since it was kept: readers may follow it for long. */
+  readonly onClosed: (remove: () => Promise<void>, isCounted: boolean) => void;
 }
 
 /** A file that is written in any order, and gets its name when it is whole. */
@@ -30,6 +30,7 @@ export function openDiskDraft(name: ObjectName, size: number, options: DiskDraft
   file.catch(() => undefined);
   const checksums = new Uint32Array(blockCount(size));
   let isKept = false;
+  let isCounted = false;
   let isClosed = false;
 
   const keep = async (kept: KeepOptions): Promise<boolean> => {
@@ -44,6 +45,7 @@ export function openDiskDraft(name: ObjectName, size: number, options: DiskDraft
     }
     const at = now();
     const entry: DiskEntry = { ...newStored(name, kept, at), file: own };
+    isCounted = true;
     options.onKept(entry);
     return true;
   };
@@ -76,7 +78,7 @@ export function openDiskDraft(name: ObjectName, size: number, options: DiskDraft
         if (opened === undefined) return;
         await opened.close();
         if (!isKept) await unlink(path).catch(ignoreAbsent);
-      });
+      }, isCounted);
     },
   };
 }

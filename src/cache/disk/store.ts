@@ -83,8 +83,7 @@ class FileStore implements DiskStore {
   /** Reads the index. After anything but a proper close, nothing is served unasked, and the files are gone through. */
   async load(): Promise<this> {
     const { journal, wasClosed, isNew } = this.#folder;
-    const loaded = { isTrusted: wasClosed, now: this.#options.now() };
-    const records = await loadJournal(journal, this.#index, loaded);
+    const records = await loadJournal(journal, this.#index, { isTrusted: wasClosed, now: this.#options.now() });
     if (!wasClosed || (records ?? 0) > this.#index.count * 2 + 1000) void this.#journal.compact();
     if (!isNew && !(wasClosed && records !== undefined)) {
       this.#repair = repairIndex({
@@ -165,9 +164,9 @@ class FileStore implements DiskStore {
       folder: this.#folder,
       now: this.#options.now,
       onError: (error) => this.#fail(error),
-      onKept: (entry) => this.#put(entry, this.#options.now()),
-      onClosed: (remove) => {
-        this.#reserved -= space;
+      onKept: (entry) => this.#put(entry, this.#options.now(), space),
+      onClosed: (remove, isCounted) => {
+        if (!isCounted) this.#reserved -= space;
         this.#removals = this.#removals.then(remove).catch((error: unknown) => this.#fail(error));
       },
     });
@@ -208,7 +207,9 @@ class FileStore implements DiskStore {
     return number !== undefined && this.#index.isVersion(number, stored) ? number : undefined;
   }
 
-  #put(entry: DiskEntry, usedAt: number): void {
+  /** @param reserved bytes that were set aside for it, and that the index counts from now on */
+  #put(entry: DiskEntry, usedAt: number, reserved = 0): void {
+    this.#reserved -= reserved;
     void this.#remove(this.#index.find(entry.id));
     this.#journal.put(this.#index.add(entry, usedAt));
     if (this.#journal.records > this.#index.count * 2 + 100_000) void this.#journal.compact();
