@@ -15,7 +15,7 @@ import { isIntact } from './integrity.ts';
 import type { KeyState, Outcome } from './key-state.ts';
 import { dropBody, type Origin, toStream } from './origin.ts';
 import type { Call, Shared } from './shared.ts';
-import type { CacheStore, Draft, Stored } from './store.ts';
+import type { CacheStore, Draft } from './store.ts';
 
 /**
  * Finds out which version is the current one, together with all who want to know. A request uses only an answer that was
@@ -51,13 +51,12 @@ async function askNow(state: KeyState, call: Call, origin: Origin, shared: Share
   const { epoch } = state;
   const isQuiet = state.writes === 0;
   const moment: Moment = { askedAt: shared.now(), epoch, isCurrent: () => isQuiet && state.epoch === epoch };
-  const before = beliefOf(state, call.id, store);
-  const { stored } = before;
+  const stored = store.find(call.id);
   const filling = fillOf(state);
   const known = filling === undefined ? stored : markOf(filling.description);
   const response = await answerOf(origin, known).catch(async (error: unknown) => {
     if (isAbsent(error)) {
-      await correct(before, undefined, store);
+      await noteShown(state, call.id, undefined, store);
       if (call.rule.mode === 'exclusive' && moment.isCurrent()) shared.absent.set(call.id, true);
     }
     throw error;
@@ -69,6 +68,7 @@ async function askNow(state: KeyState, call: Call, origin: Origin, shared: Share
   ) {
     dropBody(response.body);
     recorder.revalidated(call.rule.label, 'unchanged');
+    await noteShown(state, call.id, known, store);
     if (filling !== undefined) return { kind: 'fill', fill: filling, isNew: false };
     if (stored !== undefined) {
       if (moment.isCurrent()) store.validated(stored, moment.askedAt);
@@ -76,7 +76,7 @@ async function askNow(state: KeyState, call: Call, origin: Origin, shared: Share
     }
   }
   if (known !== undefined) recorder.revalidated(call.rule.label, 'changed');
-  await correct(before, found, store);
+  await noteShown(state, call.id, found && markOf(found), store);
   const fill = found && beginFill(response, found, { state, call, origin, shared });
   if (fill === undefined) {
     dropBody(response.body);
@@ -88,35 +88,26 @@ async function askNow(state: KeyState, call: Call, origin: Origin, shared: Share
   return { kind: 'fill', fill: fill.fill, isNew: true };
 }
 
-/** What was held to be an object's current version when the storage was asked. */
-export interface Belief {
-  readonly id: string;
-  readonly state: KeyState;
-  readonly stored: Stored | undefined;
-  readonly fill: KeyState['fill'];
-}
-
-export function beliefOf(state: KeyState, id: string, store: CacheStore): Belief {
-  return { id, state, stored: store.find(id), fill: state.fill };
-}
-
 /**
- * What was believed goes where the storage showed something else, also what has been kept, or is still on its way, since it
- * was asked: it must not come back.
+ * Takes to heart what an answer of the storage showed: all else goes, and what is on its way is not kept unless it is that.
+ * An answer may be older than what it pushes out; then that is only fetched once more.
  * @param shown undefined when it showed no object that could be kept
  */
-export async function correct({ id, state, stored, fill }: Belief, shown: Description | undefined, store: CacheStore) {
-  const isShown = (mark: VersionMark): boolean => shown !== undefined && isSameVersion(markOf(shown), mark);
-  const filling = fill && markOf(fill.fill.description);
-  if (fill !== undefined && filling !== undefined && state.fill === fill && !isShown(filling)) {
+export async function noteShown(state: KeyState, id: string, shown: VersionMark | undefined, store: CacheStore) {
+  state.shown = { mark: shown };
+  const filling = state.fill?.fill;
+  if (filling !== undefined && !isShown(state, markOf(filling.description))) {
     state.fill = undefined;
-    if (!fill.fill.hasReaders) fill.fill.abort(new Error('another version was found'));
+    // Nobody would ever use what it brings.
+    if (!filling.hasReaders) filling.abort(new Error('another version was found'));
   }
-  const now = store.find(id);
-  if (now === undefined || isShown(now)) return;
-  // What came from a later question stays.
-  const wasBelieved = [stored, filling].some((mark) => mark !== undefined && isSameVersion(mark, now));
-  if (wasBelieved) await store.drop(now);
+  const stored = store.find(id);
+  if (stored !== undefined && !isShown(state, stored)) await store.drop(stored);
+}
+
+/** Whether nothing but this version was shown last. */
+export function isShown({ shown }: KeyState, mark: VersionMark): boolean {
+  return shown === undefined || (shown.mark !== undefined && isSameVersion(shown.mark, mark));
 }
 
 /** When a question was asked, and whether nothing was written since. */
@@ -187,8 +178,7 @@ async function keepWhenWhole({ fill, draft }: BegunFill, { state, call, shared, 
   const { recorder, log } = shared;
   const { description } = fill;
   const { askedAt } = moment;
-  // Another may have taken its place: the storage showed something else since.
-  const isCurrent = () => moment.isCurrent() && state.fill?.fill === fill;
+  const isCurrent = () => moment.isCurrent() && isShown(state, markOf(description));
   try {
     await fill.finished;
     if (isCurrent() && !(await isIntact(description, draft))) throw new Error('the bytes do not match the ETag');

@@ -1,3 +1,4 @@
+import type { VersionMark } from './description.ts';
 import type { Fill } from './fill.ts';
 import type { Stored } from './store.ts';
 
@@ -22,6 +23,8 @@ export interface KeyState {
   next: Promise<Outcome> | undefined;
   /** The fill under way, of this epoch and asked for at that time. */
   fill: { readonly fill: Fill; readonly epoch: number; readonly askedAt: number } | undefined;
+  /** What the storage showed last, to whichever question; nothing where that was no object to keep. */
+  shown: { readonly mark: VersionMark | undefined } | undefined;
 }
 
 /** The states of objects that something goes on with; others have none. */
@@ -40,7 +43,14 @@ export function createKeyStates(): KeyStates {
     hold: (id) => {
       let held = states.get(id);
       if (held === undefined) {
-        const state: KeyState = { epoch: 0, writes: 0, asking: undefined, next: undefined, fill: undefined };
+        const state: KeyState = {
+          epoch: 0,
+          writes: 0,
+          asking: undefined,
+          next: undefined,
+          fill: undefined,
+          shown: undefined,
+        };
         held = { state, holders: 0 };
         states.set(id, held);
       }

@@ -1,6 +1,8 @@
+import { isShown, noteShown } from './ask.ts';
 import { BLOCK_BYTES, blockCount, blockLength, type Content } from './content.ts';
-import { describe, mayBeKept } from './description.ts';
+import { describe, markOf, mayBeKept } from './description.ts';
 import { isIntact } from './integrity.ts';
+import type { KeyState } from './key-state.ts';
 import type { ObjectWrite } from './object-write.ts';
 import { createOrigin, dropBody } from './origin.ts';
 import type { Shared } from './shared.ts';
@@ -30,7 +32,7 @@ export function keep(write: ObjectWrite, { state }: Write, product: Product, sha
   const work = async (): Promise<void> => {
     try {
       if (!(await product.fill()) || !isCurrent()) return;
-      if (await keepAsShown(write, { ...product, isCurrent }, shared)) recorder.count(product.counter);
+      if (await keepAsShown(write, state, { ...product, isCurrent }, shared)) recorder.count(product.counter);
     } catch (err) {
       log.info({ err, storage: name.storage, rule: rule?.label }, 'a written object was not kept');
     } finally {
@@ -50,18 +52,23 @@ export function keep(write: ObjectWrite, { state }: Write, product: Product, sha
  * @returns whether it was kept
  */
 async function keepAsShown(
-  { request, next, name }: ObjectWrite,
+  { request, next, name, ids: [id = ''] }: ObjectWrite,
+  state: KeyState,
   { draft, etag, size, isCurrent }: Product & { readonly isCurrent: () => boolean },
-  { now, breakerOf, signal }: Shared,
+  { now, breakerOf, signal, store }: Shared,
 ): Promise<boolean> {
   const origin = createOrigin({ next, request, breaker: breakerOf(name.place), signal });
   const askedAt = now();
   const response = await origin.head();
   dropBody(response.body);
   const found = describe(response.headers);
-  if (found === undefined || found.etag !== etag || found.size !== size || !mayBeKept(found)) return false;
+  const mark = found && markOf(found);
+  await noteShown(state, id, mark, store);
+  if (found === undefined || mark === undefined || found.etag !== etag || found.size !== size || !mayBeKept(found))
+    return false;
   if (!isCurrent() || !(await isIntact(found, draft))) return false;
-  return draft.keep({ description: found, validatedAt: askedAt, isConfirmed: true, isCurrent });
+  const isLatest = () => isCurrent() && isShown(state, mark);
+  return draft.keep({ description: found, validatedAt: askedAt, isConfirmed: true, isCurrent: isLatest });
 }
 
 /** Bytes one behind the other. */

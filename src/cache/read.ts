@@ -1,7 +1,7 @@
 import { S3Error } from '../s3/error.ts';
 import type { S3Response } from '../s3/message.ts';
 import { answerHead, RESULT_HEADER } from './answer.ts';
-import { ask, beliefOf, correct, fillOf, isAbsent } from './ask.ts';
+import { ask, fillOf, isAbsent, noteShown } from './ask.ts';
 import { isLineDown } from './breaker.ts';
 import { describe, isSameVersion, markOf } from './description.ts';
 import type { KeyState } from './key-state.ts';
@@ -135,11 +135,10 @@ async function askHead(call: Call, state: KeyState, origin: Origin, shared: Shar
   const isQuiet = state.writes === 0;
   const isCurrent = () => isQuiet && state.epoch === epoch;
   const askedAt = shared.now();
-  const before = beliefOf(state, call.id, store);
-  const { stored } = before;
+  const stored = store.find(call.id);
   const response = await origin.head().catch(async (error: unknown) => {
     if (isAbsent(error)) {
-      await correct(before, undefined, store);
+      await noteShown(state, call.id, undefined, store);
       if (call.rule.mode === 'exclusive' && isCurrent()) shared.absent.set(call.id, true);
     }
     throw error;
@@ -148,7 +147,7 @@ async function askHead(call: Call, state: KeyState, origin: Origin, shared: Shar
   const found = describe(response.headers);
   const isSame = found !== undefined && stored !== undefined && isSameVersion(markOf(found), stored);
   if (stored !== undefined) shared.recorder.revalidated(call.rule.label, isSame ? 'unchanged' : 'changed');
-  await correct(before, found, store);
+  await noteShown(state, call.id, found && markOf(found), store);
   if (stored !== undefined && isSame && isCurrent()) store.validated(stored, askedAt);
   if (found === undefined) return passBy(call);
   const { status, headers } = answerHead(call.request, found, isSame ? 'revalidated' : 'miss');

@@ -59,7 +59,11 @@ export function createTieredStore({ memory, disk, small }: TieredStoreOptions): 
         keep: async (kept) => {
           if (!(await draft.keep(kept))) return false;
           const stored = memory.find(objectId(name));
-          if (stored !== undefined) writeSoon(stored);
+          if (stored === undefined) return true;
+          // There is one version of an object: another one on disk would come back when this one leaves the memory.
+          const below = disk.find(stored.id);
+          if (below !== undefined && !isSameVersion(below, stored)) await disk.drop(below);
+          writeSoon(stored);
           return true;
         },
       }

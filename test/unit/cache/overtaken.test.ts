@@ -6,11 +6,12 @@ import { TransportFailure } from '../../../src/s3/failure.ts';
 import { cached, gate, send } from '../../support/cached.ts';
 import { generatedBytes } from '../../support/generated.ts';
 
+const unreachable = new S3Error('ServiceUnavailable', {
+  cause: new TransportFailure('connect', 'ECONNREFUSED', undefined),
+});
+
 t.test('what the storage no longer showed, a fill that began before does not bring back', async (t) => {
   const old = generatedBytes(600_000, 1);
-  const unreachable = new S3Error('ServiceUnavailable', {
-    cause: new TransportFailure('connect', 'ECONNREFUSED', undefined),
-  });
   const truths = { 'another version': Buffer.from('new'), none: undefined };
   for (const method of ['GET', 'HEAD']) {
     for (const [name, truth] of Object.entries(truths)) {
@@ -47,3 +48,26 @@ async function* heldUp(body: Readable, opened: Promise<void>): AsyncIterable<Buf
     yield chunk;
   }
 }
+
+t.test('nor does what was kept while a question was on its way that showed something else', async (t) => {
+  for (const how of ['GET', 'PUT']) {
+    const { vendor, handler, cache } = await cached(t);
+    const late = gate();
+    vendor.interfere = () => ({ before: () => late.opened });
+    const asked = send(handler, { method: 'HEAD', key: 'key' });
+    await turn();
+    vendor.interfere = undefined;
+    if (how === 'GET') vendor.put('key', 'old');
+    await send(handler, { method: how, key: 'key', ...(how === 'PUT' && { body: 'old' }) });
+    await cache.idle();
+    vendor.delete('key');
+    late.open();
+    t.equal((await asked).status, 404);
+    vendor.interfere = () => ({
+      before: () => {
+        throw unreachable;
+      },
+    });
+    t.equal((await send(handler, { key: 'key' })).status, 503, `kept by a ${how}`);
+  }
+});
