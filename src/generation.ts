@@ -223,6 +223,7 @@ function cacheLayers(
 ): (target: Target, source?: CopySource) => readonly Layer[] {
   const rules = cacheRules(config);
   const places = new Map(storages.map(({ config: { name }, connection }) => [name, connection.place]));
+  const parts = new Map(storages.map(({ config: storage }) => [storage.name, partBytesOf(storage)]));
   const there = Map.groupBy(places.keys(), (name) => places.get(name));
   const made = new WeakMap<Target, readonly Layer[]>();
   const make = ({ storage, bucket, prefix, clientBucket, cache: ruleSet }: Target, source?: CopySource) => {
@@ -231,7 +232,10 @@ function cacheLayers(
     const own = ruleSet === undefined ? undefined : rules.get(ruleSet);
     // The cache holds what is current: an older version is not what it knows.
     const copied = source?.versionId === undefined ? source : undefined;
-    return [cache.layer({ storage, place, bucket, prefix, clientBucket, rules: own, copied, storagesThere })];
+    const partBytes = parts.get(storage) ?? FOLDER_PART;
+    return [
+      cache.layer({ storage, place, bucket, prefix, clientBucket, rules: own, partBytes, copied, storagesThere }),
+    ];
   };
   return (target, source) => {
     if (source !== undefined) return make(target, source);
@@ -239,4 +243,11 @@ function cacheLayers(
     made.set(target, layers);
     return layers;
   };
+}
+
+/** A folder is no faster for being read in pieces. */
+const FOLDER_PART = 2 ** 30;
+
+function partBytesOf(config: StorageConfig): number {
+  return config.provider === 'filesystem' ? FOLDER_PART : config.downloadPartSize;
 }

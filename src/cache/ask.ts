@@ -158,6 +158,7 @@ function beginFill(
     draft,
     first: toStream(response.body),
     fetchRange: (start, end) => origin.range(description.etag, start, end),
+    partBytes: call.partBytes,
     permits: shared.permitsOf(call.name.place),
     isAwaited: () => state.next !== undefined || state.asking !== undefined,
     pace: call.request.pace,

@@ -6,7 +6,7 @@ import { BLOCK_BYTES } from './content.ts';
 import type { Description } from './description.ts';
 import { FillBlocks } from './fill-blocks.ts';
 import type { Permits } from './permits.ts';
-import { createSegments, SEGMENT_BYTES, type Segments } from './segments.ts';
+import { createSegments, type Segments } from './segments.ts';
 import type { Draft } from './store.ts';
 
 export interface FillOptions {
@@ -19,6 +19,8 @@ export interface FillOptions {
    * Rejects with an S3Error below 500 when there is another version by now.
    */
   readonly fetchRange: (start: number, end: number) => Promise<Readable | undefined>;
+  /** The longest stretch that is asked for at a time, in bytes. */
+  readonly partBytes: number;
   /** Turns at asking for stretches, which all fills from one place share. */
   readonly permits: Permits;
   /** Whether requests for the object wait to hear which version is the current one, and may want this. */
@@ -65,7 +67,7 @@ export class Fill {
   #failure: Error | undefined;
   #hasRanges: boolean;
   /** Where the first connection goes on next, so that nobody takes that from it; undefined when it has ended. */
-  #leadNext: number | undefined = SEGMENT_BYTES;
+  #leadNext: number | undefined;
   #holders = 1;
   #joined = 0;
   /** Resolves when no more readers come for now; undefined when that is so. */
@@ -79,7 +81,8 @@ export class Fill {
     this.#options = options;
     this.description = options.description;
     this.#blocks = new FillBlocks(size, options.draft);
-    this.#segments = createSegments(size, CONNECTIONS);
+    this.#segments = createSegments(size, CONNECTIONS, options.partBytes);
+    this.#leadNext = this.#segments.endOf(0);
     this.#hasRanges = size >= PARALLEL_BYTES;
     if (options.pace === undefined) this.#hurried.resolve();
     this.#beginSettling();
@@ -178,20 +181,18 @@ export class Fill {
 
   /** Takes the first answer's body as far as no other connection has taken over, then works like the others. */
   async #lead(): Promise<void> {
-    const { first } = this.#options;
-    const { size } = this.description;
     let claimed = 0;
     this.#segments.claim(0);
     try {
-      await this.#receive(first, 0, size, (position) => {
+      await this.#receive(this.#options.first, 0, this.description.size, (position) => {
         if (position > 0 && !this.#segments.claim(position)) return false;
         claimed = position;
-        this.#leadNext = position + SEGMENT_BYTES;
+        this.#leadNext = this.#segments.endOf(position);
         return true;
       });
     } catch (error) {
       if (this.#failure !== undefined || isAnswer(error)) throw error;
-      await this.#fetch(claimed, Math.min(claimed + SEGMENT_BYTES, size));
+      await this.#fetch(claimed);
     } finally {
       this.#leadNext = undefined;
       this.#hurried.resolve();
@@ -203,17 +204,16 @@ export class Fill {
     for (;;) {
       const start = this.#hasRanges || this.#segments.areOpen ? this.#segments.take(this.#wanted()) : undefined;
       if (start === undefined || this.#failure !== undefined) return;
-      const isServed = await this.#fetch(start, Math.min(start + SEGMENT_BYTES, this.description.size));
-      if (!isServed) return;
+      if (!(await this.#fetch(start))) return;
     }
   }
 
   /** A reader waits for a place that no connection is at: it gets one of its own. */
   #fetchWanted(position: number): void {
-    const start = position - (position % SEGMENT_BYTES);
+    const start = this.#segments.startOf(position);
     if (!this.#hasRanges || start === this.#leadNext || this.#extras.size >= EXTRA_CONNECTIONS) return;
     if (!this.#segments.claim(start)) return;
-    const extra = this.#fetch(start, Math.min(start + SEGMENT_BYTES, this.description.size)).then(
+    const extra = this.#fetch(start).then(
       () => void this.#extras.delete(extra),
       (error: unknown) => this.abort(error instanceof Error ? error : new Error(String(error))),
     );
@@ -221,12 +221,13 @@ export class Fill {
   }
 
   #wanted(): number[] {
-    const starts = this.#blocks.wanted.map((position) => position - (position % SEGMENT_BYTES));
+    const starts = this.#blocks.wanted.map((position) => this.#segments.startOf(position));
     return starts.filter((start) => start !== this.#leadNext);
   }
 
   /** Fetches what is missing of a claimed stretch. False when the storage turned out not to know ranges. */
-  async #fetch(start: number, end: number): Promise<boolean> {
+  async #fetch(start: number): Promise<boolean> {
+    const end = this.#segments.endOf(start);
     for (let attempt = 0; ; attempt++) {
       const from = this.#blocks.firstMissing(start, end);
       if (from >= end || this.#failure !== undefined) return true;
@@ -263,7 +264,7 @@ export class Fill {
         for (let rest = chunk; rest.length > 0; ) {
           if (this.#failure !== undefined) throw this.#failure;
           if (position >= end) throw new Error('the storage sent more than it announced');
-          if (position % SEGMENT_BYTES === 0 && !mayEnter(position)) return;
+          if (position === this.#segments.startOf(position) && !mayEnter(position)) return;
           // A stream's first bytes may be what a newcomer waits for.
           if (this.#settling !== undefined && position >= start + FIRST_BYTES) await this.#settling;
           const taken = await this.#blocks.put(position, rest);

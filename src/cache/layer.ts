@@ -27,6 +27,8 @@ export interface CachePlace {
   readonly clientBucket: string;
   /** Undefined where nothing is cached; writes count there all the same, for others may reach the same objects. */
   readonly rules: RuleSet | undefined;
+  /** The longest stretch of a large object that the storage is asked for at a time, in bytes. */
+  readonly partBytes: number;
   /** What this one request copies, as the storage knows it; undefined where it copies nothing, or from elsewhere. */
   readonly copied?: Pick<ObjectName, 'bucket' | 'key'> | undefined;
   /** All storages at that place, this one included: what is written through one is seen through the others. */
@@ -65,7 +67,7 @@ export function cacheLayer(place: CachePlace, shared: Shared, uploads: Uploads):
   });
   const readKey = (request: S3Request, next: Handler, key: string, rule: Rule): Promise<S3Response> => {
     const name = nameOf(key);
-    return read({ request, next, name, id: idOf(key, name), rule }, shared);
+    return read({ request, next, name, id: idOf(key, name), rule, partBytes: place.partBytes }, shared);
   };
   return (next) => (request) => {
     const key = request.key ?? '';

@@ -1,10 +1,13 @@
 import { BLOCK_BYTES } from './content.ts';
 
-/** What one connection is asked for at a time: a whole number of blocks. */
-export const SEGMENT_BYTES = 32 * BLOCK_BYTES;
-
-/** Who fetches which stretch of an object: each is claimed once. Positions are bytes. */
+/**
+ * Who fetches which stretch of an object: each is what one connection is asked for at a time, a whole number of blocks, and
+ * claimed once. Positions are bytes.
+ */
 export interface Segments {
+  /** The segment that holds a position: its first byte, and the one behind its last. */
+  startOf(position: number): number;
+  endOf(position: number): number;
   /** Claims the segment that holds `position`; false when another has it. */
   claim(position: number): boolean;
   free(position: number): void;
@@ -17,20 +20,25 @@ export interface Segments {
 /**
  * Segments of an object. The first connection goes through the object from its start; the others begin at the end of its
  * fair share, so that its answer need not be cut off before nearly all is there.
+ * @param most bytes of a segment; they are shorter where some connection would have none
  */
-export function createSegments(size: number, connections: number): Segments {
-  const claimed = new Uint8Array(Math.ceil(size / SEGMENT_BYTES));
+export function createSegments(size: number, connections: number, most: number): Segments {
+  const bytes = BLOCK_BYTES * Math.max(1, Math.ceil(Math.min(most, size / connections) / BLOCK_BYTES));
+  const claimed = new Uint8Array(Math.ceil(size / bytes));
   const ahead = Math.ceil(claimed.length / connections);
   const claim = (position: number): boolean => {
-    const index = Math.floor(position / SEGMENT_BYTES);
+    const index = Math.floor(position / bytes);
     if (claimed[index] !== 0) return false;
     claimed[index] = 1;
     return true;
   };
+  const startOf = (position: number): number => position - (position % bytes);
   return {
+    startOf,
+    endOf: (position) => Math.min(startOf(position) + bytes, size),
     claim,
     free: (position) => {
-      claimed[Math.floor(position / SEGMENT_BYTES)] = 0;
+      claimed[Math.floor(position / bytes)] = 0;
     },
     take: (wanted) => {
       const position = wanted.find(claim);
@@ -39,7 +47,7 @@ export function createSegments(size: number, connections: number): Segments {
       const index = found >= 0 ? found : claimed.indexOf(0);
       if (index < 0) return undefined;
       claimed[index] = 1;
-      return index * SEGMENT_BYTES;
+      return index * bytes;
     },
     get areOpen() {
       return claimed.includes(0);

@@ -45,4 +45,6 @@ export interface Call {
   readonly name: ObjectName;
   readonly id: string;
   readonly rule: Rule;
+  /** The longest stretch of a large object that is asked for at a time, in bytes. */
+  readonly partBytes: number;
 }

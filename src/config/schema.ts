@@ -96,6 +96,10 @@ const tokenSecret = z
     'What upload ids and list tokens are bound with, so that they outlast the keys; made of these unless given.',
   );
 
+const downloadPartSize = size
+  .default(16 * 2 ** 20)
+  .describe('Large objects come to the cache in ranges of so many bytes at most, in parallel.');
+
 const s3Storage = z.strictObject({
   ...everyStorage,
   // Object.keys says string[]; these are the table's own names.
@@ -114,8 +118,10 @@ const s3Storage = z.strictObject({
   retries: z.int().min(0).max(10).default(3),
   connectTimeout: timeout.default(5_000),
   idleTimeout: timeout.default(60_000),
-  uploadPartSize: size.default(16 * 2 ** 20),
-  downloadPartSize: size.default(16 * 2 ** 20),
+  uploadPartSize: size
+    .default(16 * 2 ** 20)
+    .describe('What the service does not take in one request goes to it in parts of so many bytes, in parallel.'),
+  downloadPartSize,
   ...dialectFields,
 });
 
@@ -164,6 +170,7 @@ const azureStorage = z.strictObject({
   retries: z.int().min(0).max(10).default(3),
   connectTimeout: timeout.default(5_000),
   idleTimeout: timeout.default(60_000),
+  downloadPartSize,
   dotSegments: dialectFields.dotSegments,
 });
 

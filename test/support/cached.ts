@@ -61,6 +61,7 @@ export async function cached(
     prefix: '',
     clientBucket: 'bucket',
     rules: compileRules('test', options.rules ?? [{ match: '**', mode: 'revalidate' }]),
+    partBytes: 8 * 2 ** 20,
     storagesThere: ['vendor'],
   };
   // As the router does it: a layer for each request, which knows what a copy copies.

@@ -42,6 +42,7 @@ t.test('fills share their turns, and all of them end', async (t) => {
         keep: async () => true,
         close: () => undefined,
       },
+      partBytes: 8 * 2 ** 20,
       // It says nothing more after its first bytes: all else must come in stretches.
       first: Readable.from([bytes.subarray(0, 2 ** 20)], { objectMode: false }),
       fetchRange: async (start, end) => {

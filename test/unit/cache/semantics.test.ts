@@ -397,6 +397,20 @@ t.test('large objects come in parallel, the place that a reader waits for first,
   t.equal((await send(handler, { key: 'key' })).result, 'revalidated');
 });
 
+t.test('a large object is asked for in stretches no longer than its storage is set to', async (t) => {
+  const { vendor, at, cache } = await cached(t, { memory: 512 * 2 ** 20 });
+  const bytes = generatedBytes(40 * 2 ** 20 + 5, 1);
+  vendor.put('key', bytes);
+  t.ok((await send(at({ partBytes: 2 ** 20 }), { key: 'key' })).bytes.equals(bytes));
+  await cache.idle();
+  const lengths = vendor.requests.flatMap(({ headers }) => {
+    const [, start, end] = /^bytes=(\d+)-(\d+)$/.exec(headers.get('range') ?? '') ?? [];
+    return start === undefined ? [] : [Number(end) - Number(start) + 1];
+  });
+  t.ok(lengths.length >= 8, `${lengths.length} ranges`);
+  t.ok(Math.max(...lengths) <= 2 ** 20, `${Math.max(...lengths)} bytes`);
+});
+
 t.test('S21 an object that changes while it is fetched is never mixed', async (t) => {
   const { vendor, handler, cache } = await cached(t, { memory: 512 * 2 ** 20 });
   const versions = [1, 2].map((seed) => generatedBytes(40 * 2 ** 20, seed));
