@@ -90,8 +90,14 @@ cache:
     await storage.close(1000);
     storage = await listen(port);
     const { wrong } = history.result;
-    if (wrong.length > 0) t.fail(`after crash ${crash}, seed ${SEED}: ${wrong.slice(0, 3).join('\n')}`);
-    if (wrong.length > 0) break;
+    if (wrong.length === 0) continue;
+    const troubles = gateway
+      .stdout()
+      .split('\n')
+      .filter((line) => /"status":5\d\d|"level":(50|"error")/.test(line));
+    t.comment(troubles.slice(-20).join('\n'));
+    t.fail(`after crash ${crash}, seed ${SEED}: ${wrong.slice(0, 3).join('\n')}`);
+    break;
   }
   const { results, reads, broken, refused } = history.result;
   t.comment(JSON.stringify({ reads, broken, refused, ...results }));

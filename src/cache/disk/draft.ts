@@ -67,7 +67,9 @@ export function openDiskDraft(name: ObjectName, size: number, options: DiskDraft
     read: async (index, into) => {
       const length = blockLength(size, index);
       const bytes = into?.subarray(0, length) ?? Buffer.allocUnsafeSlow(length);
-      return readInto(await file, bytes, index * BLOCK_BYTES);
+      await readInto(await file, bytes, index * BLOCK_BYTES);
+      if (crc32(bytes) !== checksums[index]) throw new Error(`block ${index} is damaged`);
+      return bytes;
     },
     keep: (kept) => guarded(keep(kept)),
     close: () => {
