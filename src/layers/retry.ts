@@ -59,7 +59,9 @@ export function retry(options: RetryOptions): Layer {
         if (wait === undefined || attempt >= options.retries || budget < 1 || request.signal.aborted) throw error;
         budget--;
         request.notes.set('retries', attempt + 1);
-        await sleep(Math.max(wait, random() * BASE_DELAY * 2 ** attempt), request.signal);
+        await sleep(Math.max(wait, random() * BASE_DELAY * 2 ** attempt), request.signal).catch((cause: unknown) => {
+          throw request.signal.aborted ? request.signal.reason : cause;
+        });
       }
     }
   };

@@ -225,7 +225,10 @@ export function createAzureClient(options: AzureClientOptions): AzureClient {
         }
         const wait = isReplayable ? waitAfter(error, request) : undefined;
         if (wait === undefined || tries >= options.retries || request.signal?.aborted) throw error;
-        await sleep(Math.max(wait, random() * Math.min(LONGEST_DELAY, BASE_DELAY * 2 ** tries)), request.signal);
+        const pause = Math.max(wait, random() * Math.min(LONGEST_DELAY, BASE_DELAY * 2 ** tries));
+        await sleep(pause, request.signal).catch((cause: unknown) => {
+          throw request.signal?.aborted === true ? request.signal.reason : cause;
+        });
       }
     }
   }

@@ -147,3 +147,14 @@ t.test('a small stream that fails, or ends early, is not sent at all', async (t)
   await t.rejects(handler(s3Request({ ...put, body, bodyLength: 10 })), { code: 'BadDigest' });
   t.equal(count, 0);
 });
+
+t.test('who stops waiting for the next try is told why, as of any other request', async (t) => {
+  const caller = new AbortController();
+  const reason = new S3Error('ServiceUnavailable');
+  const handler = retry({ retries: 3 })(async () => {
+    setImmediate(() => caller.abort(reason));
+    throw answered(503, '2')();
+  });
+  const request = s3Request({ method: 'GET', bucket: 'b', key: 'k', signal: caller.signal });
+  t.equal(await handler(request).catch((thrown: unknown) => thrown), reason);
+});
