@@ -1,6 +1,6 @@
 import { combineCrc, createChecksum } from '../s3/checksum.ts';
 import { S3Error } from '../s3/error.ts';
-import type { Checksum } from './object-store.ts';
+import type { Checksum, ExpectedChecksum } from './object-store.ts';
 
 /** What is known of a part: its base64 checksum in the upload's algorithm, and its size in bytes. */
 export interface PartSum {
@@ -19,14 +19,15 @@ export interface PartSum {
 export function assemblePartChecksum(
   mode: Pick<Checksum, 'algorithm' | 'type'> | undefined,
   parts: readonly PartSum[],
-  expected: Checksum | undefined,
+  expected: ExpectedChecksum | undefined,
 ): Checksum | undefined {
   if (mode === undefined) {
     if (expected === undefined) return undefined;
     throw new S3Error('InvalidRequest', { message: 'The upload was not created with a checksum algorithm.' });
   }
-  if (expected !== undefined && (expected.algorithm !== mode.algorithm || expected.type !== mode.type)) {
-    const message = `The upload was created for ${mode.type} ${mode.algorithm}, not ${expected.type} ${expected.algorithm}.`;
+  const type = expected?.type ?? mode.type;
+  if (expected !== undefined && (expected.algorithm !== mode.algorithm || type !== mode.type)) {
+    const message = `The upload was created for ${mode.type} ${mode.algorithm}, not ${type} ${expected.algorithm}.`;
     throw new S3Error('InvalidRequest', { message });
   }
   const checksum: Checksum = { ...mode, value: mode.type === 'COMPOSITE' ? composite(mode, parts) : full(mode, parts) };

@@ -70,6 +70,11 @@ export interface Checksum {
   readonly value: string;
 }
 
+/** What a client believes the checksum of an upload to be: of the upload's own type where it names none. */
+export interface ExpectedChecksum extends Omit<Checksum, 'type'> {
+  readonly type: Checksum['type'] | undefined;
+}
+
 /** What a writer says of an object besides its bytes. Values are latin1 header values, as received. */
 export interface ObjectAttributes {
   /** `content-type`, `content-encoding`, `content-language`, `content-disposition`, `cache-control`, `expires`, `x-amz-website-redirect-location`. */
@@ -215,7 +220,7 @@ export interface CompleteMultipartUploadInput extends UploadPlace {
   }[];
   readonly conditions: Conditions;
   /** The whole object's checksum and size as the client believes them, to be held against the result. */
-  readonly expectedChecksum: Checksum | undefined;
+  readonly expectedChecksum: ExpectedChecksum | undefined;
   readonly expectedSize: number | undefined;
 }
 

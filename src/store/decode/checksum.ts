@@ -2,7 +2,7 @@ import { CHECKSUM_ALGORITHMS, type ChecksumAlgorithm, checksumHeader, isChecksum
 import { S3Error } from '../../s3/error.ts';
 import type { Headers } from '../../s3/headers.ts';
 import { childText, type XmlElement } from '../../s3/xml.ts';
-import type { Checksum } from '../object-store.ts';
+import type { Checksum, ExpectedChecksum } from '../object-store.ts';
 
 type ChecksumMode = Pick<Checksum, 'algorithm' | 'type'>;
 
@@ -41,15 +41,13 @@ export function parseChecksumMode(headers: Headers): ChecksumMode | undefined {
   throw new S3Error('InvalidRequest', { message });
 }
 
-/** The whole object's checksum that a CompleteMultipartUpload states. Without a type, a count behind it tells. */
-export function parseExpectedChecksum(headers: Headers): Checksum | undefined {
+/** The whole object's checksum that a CompleteMultipartUpload states. */
+export function parseExpectedChecksum(headers: Headers): ExpectedChecksum | undefined {
   for (const algorithm of CHECKSUM_ALGORITHMS) {
     const value = headers.get(checksumHeader(algorithm));
     if (value === undefined) continue;
     const stated = headers.get('x-amz-checksum-type')?.toUpperCase();
-    const fallback = /-\d+$/.test(value) || !TYPES[algorithm].includes('FULL_OBJECT') ? 'COMPOSITE' : 'FULL_OBJECT';
-    const type = TYPES[algorithm].find((known) => known === stated) ?? fallback;
-    return { algorithm, type, value };
+    return { algorithm, type: TYPES[algorithm].find((known) => known === stated), value };
   }
   return undefined;
 }
