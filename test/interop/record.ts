@@ -27,7 +27,7 @@ const FOLDER = new URL('../../docs/compatibility/', import.meta.url);
 /** Says on what and when a run was done: the system, its Node, the day. */
 export function whereAndWhen(day: Date): string {
   const name = /^PRETTY_NAME="(.*)"$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? process.platform;
-  return `Run on ${day.toISOString().slice(0, 10)} on ${name}, Node ${process.versions.node}.`;
+  return `Last run on ${day.toISOString().slice(0, 10)} on ${name}, Node ${process.versions.node}.`;
 }
 
 /** The clients' names and versions. */
@@ -39,7 +39,7 @@ export function versionsOf(clients: readonly ClientScenario[]): Promise<Matrix['
 
 /**
  * Keeps rows of a matrix for the document, where `COMPATIBILITY=write` asks for it: an ordinary test run changes no file.
- * Rows of earlier runs stay unless they come again, so that a long matrix can be made in pieces.
+ * What earlier runs found stays unless it comes again, so that a long matrix can be made in pieces.
  * @param name of the file; the document shows the files in the order of their names
  * @param order the backends in the order of the document
  */
@@ -49,7 +49,15 @@ export function keep(name: string, matrix: Matrix, order: readonly string[]): vo
   const path = new URL(`${name}.json`, FOLDER);
   // Written below, in this shape.
   const before: Matrix | undefined = existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : undefined;
-  const rows = new Map([...(before?.rows ?? []), ...matrix.rows].map((row) => [row.backend, row]));
+  const rows = new Map((before?.rows ?? []).map((row) => [row.backend, row]));
+  for (const row of matrix.rows) {
+    const { through, direct } = rows.get(row.backend) ?? {};
+    rows.set(row.backend, {
+      ...row,
+      through: { ...through, ...row.through },
+      ...(row.direct && { direct: { ...direct, ...row.direct } }),
+    });
+  }
   const sorted = order.flatMap((backend) => rows.get(backend) ?? []);
   writeFileSync(path, `${JSON.stringify({ ...matrix, rows: sorted }, null, 2)}\n`);
 }

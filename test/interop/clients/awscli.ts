@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { inDebian13, ofDebian13 } from '../debian-13.ts';
 import { fetchUrl, proxyEnvironment } from '../loopback.ts';
 import { installedAt, run, versionOf } from '../process.ts';
 import {
@@ -30,6 +31,17 @@ export const awscliGenerations: readonly ClientScenario[] = (['1', '2'] as const
   version: async () => versionOf((await programOf(generation)) ?? 'aws'),
   run: async (t, access) => round(t, access, (await programOf(generation)) ?? 'aws'),
 }));
+
+/** With the checksums that every request has had since 2.23. */
+export const newerAwscli = ofDebian13(
+  {
+    name: 'awscli 2',
+    program: undefined,
+    version: () => versionOf(inDebian13('aws')),
+    run: (t, access) => round(t, access, inDebian13('aws')),
+  },
+  'aws',
+);
 
 async function programOf(generation: string): Promise<string | undefined> {
   for (const program of installedAt('aws')) {

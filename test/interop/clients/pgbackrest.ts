@@ -1,21 +1,27 @@
 import { chmodSync, copyFileSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ofDebian13 } from '../debian-13.ts';
 import { versionFrom } from '../process.ts';
 import type { Check, ClientAccess, ClientScenario } from '../scenario.ts';
 import { ownBucket } from './own-bucket.ts';
-import { lacksPostgres, makePostgres } from './postgres.ts';
+import { DEBIAN_13, HERE, lacksPostgres, makePostgres, type PostgresPlace } from './postgres.ts';
 
 /** pgbackrest: a PostgreSQL that archives to S3, its backups, and its restoration. It speaks HTTPS and nothing else. */
-export const pgbackrest: ClientScenario = {
-  name: 'pgbackrest',
-  program: 'pgbackrest',
-  version: () => versionFrom('pgbackrest', 'version'),
-  lacks: lacksPostgres,
-  run: round,
-};
+export const pgbackrest: ClientScenario = { ...pgbackrestOf(HERE), lacks: lacksPostgres };
+export const newerPgbackrest = ofDebian13(pgbackrestOf(DEBIAN_13), 'pgbackrest');
 
-async function round(t: Check, access: ClientAccess): Promise<void> {
+function pgbackrestOf(place: PostgresPlace): ClientScenario {
+  const program = place.from('pgbackrest');
+  return {
+    name: 'pgbackrest',
+    program,
+    version: () => versionFrom(program, 'version'),
+    run: (t, access) => round(t, access, place),
+  };
+}
+
+async function round(t: Check, access: ClientAccess, place: PostgresPlace): Promise<void> {
   const { secure } = access;
   if (secure === undefined) throw new Error('needs HTTPS');
   const { keys } = await ownBucket(t, { ...access, endpoint: secure.endpoint });
@@ -23,6 +29,8 @@ async function round(t: Check, access: ClientAccess): Promise<void> {
   const database = await makePostgres(
     t,
     (folder) => `pgbackrest --config=${configIn(folder)} --stanza=demo archive-push %p`,
+    {},
+    place,
   );
   const { folder, sql } = database;
   copyFileSync(secure.caFile, join(folder, 'ca.pem'));

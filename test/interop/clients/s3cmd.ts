@@ -1,24 +1,25 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { inDebian13, ofDebian13 } from '../debian-13.ts';
 import { fetchUrl } from '../loopback.ts';
 import { run, versionOf } from '../process.ts';
 import { type ClientScenario, LARGE, plantRandom, plantTree, readTree, sha256Of, TREE } from '../scenario.ts';
 
 /** s3cmd in its default SigV4; `--signature-v2` has its own row in the client matrix. */
-export const s3cmd: ClientScenario = {
-  name: 's3cmd',
-  program: 's3cmd',
-  version: () => versionOf('s3cmd'),
-  run: (t, access) => round(t, access, []),
-};
+export const s3cmd = s3cmdAt('s3cmd');
+export const newerS3cmd = ofDebian13(s3cmdAt(inDebian13('s3cmd')), 's3cmd');
 
 /** The same with the legacy signature. */
-export const s3cmdV2: ClientScenario = {
-  name: 's3cmd --signature-v2',
-  program: 's3cmd',
-  version: () => versionOf('s3cmd'),
-  run: (t, access) => round(t, access, ['--signature-v2']),
-};
+export const s3cmdV2 = s3cmdAt('s3cmd', '--signature-v2');
+
+function s3cmdAt(program: string, ...options: readonly string[]): ClientScenario {
+  return {
+    name: ['s3cmd', ...options].join(' '),
+    program,
+    version: () => versionOf(program),
+    run: (t, access) => round(t, access, program, options),
+  };
+}
 
 async function round(
   t: Parameters<ClientScenario['run']>[0],
@@ -32,6 +33,7 @@ async function round(
     hasMd5ETags = true,
     direct,
   }: Parameters<ClientScenario['run']>[1],
+  program: string,
   options: readonly string[],
 ): Promise<void> {
   const host = endpoint.replace('http://', '');
@@ -45,7 +47,7 @@ async function round(
     ...(size < LARGE ? ['--multipart-chunk-size-mb', '5'] : []),
   ];
   const s3 = async (...args: string[]) => {
-    const ran = await run('s3cmd', [...base, ...args], { env: { HOME: folder } });
+    const ran = await run(program, [...base, ...args], { env: { HOME: folder } });
     t.equal(ran.status, 0, `s3cmd ${args.slice(0, 2).join(' ')}\n${ran.stderr}`);
     return ran.stdout;
   };

@@ -1,0 +1,68 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { run } from './process.ts';
+import type { Check, ClientScenario } from './scenario.ts';
+
+/** Where `debian-13.sh` makes it. */
+const FOLDER = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'sluice/debian-13');
+
+/** What the clients of there are called by, after their own name. */
+const THERE = 'Debian 13';
+
+/** The path that runs a program of Debian 13, beside this machine's. It sees /tmp and the folder it is called in. */
+export function inDebian13(program: string): string {
+  return join(FOLDER, 'bin', program);
+}
+
+/** The version of a package there, without what Debian adds to it. */
+export async function packageOfDebian13(name: string): Promise<string> {
+  const { stdout } = await run(inDebian13('dpkg-query'), ['-W', '-f', '${source:Upstream-Version}', name]);
+  return stdout.replace(/\+(ds|dfsg).*/, '');
+}
+
+/**
+ * The same client as Debian 13 has it.
+ * @param client runs `inDebian13` what it runs
+ * @param program that it cannot do without
+ */
+export function ofDebian13(client: ClientScenario, program: string): ClientScenario {
+  return {
+    ...client,
+    name: `${client.name}, ${THERE}`,
+    // What is not there is told by what it is called, not by where it would be.
+    program: undefined,
+    lacks: async () => (await lacksDebian13(program)) || ((await client.lacks?.()) ?? false),
+  };
+}
+
+/**
+ * What a command line begins with to be run there from a folder, and to see what such command lines before it have mounted;
+ * by `inDebian13` each sees its own.
+ */
+export async function stayInDebian13(t: Check, folder: string): Promise<readonly string[]> {
+  const stays = spawn(inDebian13('cat'), { cwd: folder, stdio: ['pipe', 'pipe', 'ignore'] });
+  const ended = once(stays, 'close');
+  // It ends with what it reads, so also when this process is gone.
+  t.teardown(async () => {
+    stays.stdin.end();
+    await ended;
+  });
+  stays.stdin.write('there\n');
+  await Promise.race([once(stays.stdout, 'data'), ended]);
+  return ['nsenter', '--target', String(stays.pid), '--mount', '--root', '--wd', '--'];
+}
+
+/** Why a program of it cannot be run here; false when it can. */
+export async function lacksDebian13(program: string): Promise<string | false> {
+  if (!existsSync(join(FOLDER, 'stamp'))) return `there is no ${THERE} here: test/interop/debian-13.sh makes it`;
+  if (tmpdir() !== '/tmp') return `${THERE} sees /tmp, and temporary files are elsewhere`;
+  const { status } = await run(inDebian13('sh'), ['-c', `command -v ${program}`]).catch(() => ({ status: 1 }));
+  if (status === 0) return false;
+  const enters = await run(inDebian13('true'), []).catch(() => ({ status: 1 }));
+  return enters.status === 0
+    ? `the ${THERE} here has no ${program}`
+    : `nothing can be mounted here to run ${THERE} with`;
+}
