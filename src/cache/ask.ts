@@ -51,12 +51,13 @@ async function askNow(state: KeyState, call: Call, origin: Origin, shared: Share
   const { epoch } = state;
   const isQuiet = state.writes === 0;
   const moment: Moment = { askedAt: shared.now(), epoch, isCurrent: () => isQuiet && state.epoch === epoch };
+  const asked = ++state.questions;
   const stored = store.find(call.id);
   const filling = fillOf(state);
   const known = filling === undefined ? stored : markOf(filling.description);
   const response = await answerOf(origin, known).catch(async (error: unknown) => {
     if (isAbsent(error)) {
-      await noteShown(state, call.id, undefined, store);
+      await noteShown(state, call.id, { mark: undefined, asked }, store);
       if (call.rule.mode === 'exclusive' && moment.isCurrent()) shared.absent.set(call.id, true);
     }
     throw error;
@@ -68,7 +69,7 @@ async function askNow(state: KeyState, call: Call, origin: Origin, shared: Share
   ) {
     dropBody(response.body);
     recorder.revalidated(call.rule.label, 'unchanged');
-    await noteShown(state, call.id, known, store);
+    await noteShown(state, call.id, { mark: known, asked }, store);
     if (filling !== undefined) return { kind: 'fill', fill: filling, isNew: false };
     if (stored !== undefined) {
       if (moment.isCurrent()) store.validated(stored, moment.askedAt);
@@ -76,38 +77,49 @@ async function askNow(state: KeyState, call: Call, origin: Origin, shared: Share
     }
   }
   if (known !== undefined) recorder.revalidated(call.rule.label, 'changed');
-  await noteShown(state, call.id, found && markOf(found), store);
+  const mayKeep = await noteShown(state, call.id, { mark: found && markOf(found), asked }, store);
   const fill = found && beginFill(response, found, { state, call, origin, shared });
   if (fill === undefined) {
     dropBody(response.body);
     return { kind: 'uncacheable' };
   }
   shared.states.hold(call.id);
-  shared.background(keepWhenWhole(fill, { state, call, shared, moment }));
+  shared.background(keepWhenWhole(fill, { state, call, shared, moment, mayKeep }));
   if (moment.isCurrent()) state.fill = { fill: fill.fill, epoch, askedAt: moment.askedAt };
   return { kind: 'fill', fill: fill.fill, isNew: true };
 }
 
+/** What the storage showed, to the question of that number. */
+export interface Sight {
+  /** Undefined when it was no object that could be kept. */
+  readonly mark: VersionMark | undefined;
+  readonly asked: number;
+}
+
 /**
- * Takes to heart what an answer of the storage showed: all else goes, and what is on its way is not kept unless it is that.
- * An answer may be older than what it pushes out; then that is only fetched once more.
- * @param shown undefined when it showed no object that could be kept
+ * Takes to heart what an answer of the storage showed: all else goes, and what is on its way is not kept. Questions overlap:
+ * where a later one was answered otherwise before, nobody knows which is true now, and neither is kept.
+ * @returns whether this version may be kept: asked again when it is
  */
-export async function noteShown(state: KeyState, id: string, shown: VersionMark | undefined, store: CacheStore) {
-  state.shown = { mark: shown };
+export async function noteShown(state: KeyState, id: string, sight: Sight, store: CacheStore): Promise<() => boolean> {
+  const { mark, asked } = sight;
+  const isOther = (known: VersionMark | undefined): boolean =>
+    known === undefined || mark === undefined ? known !== mark : !isSameVersion(known, mark);
+  const before = state.shown;
+  const isChange = before !== undefined && isOther(before.mark);
+  const isLate = before !== undefined && asked < before.asked;
+  if (isChange) state.changes++;
+  if (!isLate) state.shown = sight;
+  const { changes } = state;
   const filling = state.fill?.fill;
-  if (filling !== undefined && !isShown(state, markOf(filling.description))) {
+  if (filling !== undefined && isOther(markOf(filling.description))) {
     state.fill = undefined;
     // Nobody would ever use what it brings.
     if (!filling.hasReaders) filling.abort(new Error('another version was found'));
   }
   const stored = store.find(id);
-  if (stored !== undefined && !isShown(state, stored)) await store.drop(stored);
-}
-
-/** Whether nothing but this version was shown last. */
-export function isShown({ shown }: KeyState, mark: VersionMark): boolean {
-  return shown === undefined || (shown.mark !== undefined && isSameVersion(shown.mark, mark));
+  if (stored !== undefined && isOther(stored)) await store.drop(stored);
+  return () => !(isLate && isChange) && state.changes === changes;
 }
 
 /** When a question was asked, and whether nothing was written since. */
@@ -172,14 +184,17 @@ interface KeepContext {
   readonly call: Call;
   readonly shared: Shared;
   readonly moment: Moment;
+  /** Whether the storage showed nothing else since. */
+  readonly mayKeep: () => boolean;
 }
 
 /** Makes the fill's bytes the stored version when all are there, right, and not overtaken by a write. Never rejects. */
-async function keepWhenWhole({ fill, draft }: BegunFill, { state, call, shared, moment }: KeepContext): Promise<void> {
+async function keepWhenWhole({ fill, draft }: BegunFill, context: KeepContext): Promise<void> {
+  const { state, call, shared, moment, mayKeep } = context;
   const { recorder, log } = shared;
   const { description } = fill;
   const { askedAt } = moment;
-  const isCurrent = () => moment.isCurrent() && isShown(state, markOf(description));
+  const isCurrent = () => moment.isCurrent() && mayKeep();
   try {
     await fill.finished;
     if (isCurrent() && !(await isIntact(description, draft))) throw new Error('the bytes do not match the ETag');

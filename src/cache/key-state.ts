@@ -1,4 +1,4 @@
-import type { VersionMark } from './description.ts';
+import type { Sight } from './ask.ts';
 import type { Fill } from './fill.ts';
 import type { Stored } from './store.ts';
 
@@ -23,8 +23,12 @@ export interface KeyState {
   next: Promise<Outcome> | undefined;
   /** The fill under way, of this epoch and asked for at that time. */
   fill: { readonly fill: Fill; readonly epoch: number; readonly askedAt: number } | undefined;
-  /** What the storage showed last, to whichever question; nothing where that was no object to keep. */
-  shown: { readonly mark: VersionMark | undefined } | undefined;
+  /** Questions asked so far, of whichever kind. */
+  questions: number;
+  /** The answer to the latest of them that has been answered. */
+  shown: Sight | undefined;
+  /** How often an answer showed something else than the one before. */
+  changes: number;
 }
 
 /** The states of objects that something goes on with; others have none. */
@@ -49,7 +53,9 @@ export function createKeyStates(): KeyStates {
           asking: undefined,
           next: undefined,
           fill: undefined,
+          questions: 0,
           shown: undefined,
+          changes: 0,
         };
         held = { state, holders: 0 };
         states.set(id, held);

@@ -1,4 +1,4 @@
-import { isShown, noteShown } from './ask.ts';
+import { noteShown } from './ask.ts';
 import { BLOCK_BYTES, blockCount, blockLength, type Content } from './content.ts';
 import { describe, markOf, mayBeKept } from './description.ts';
 import { isIntact } from './integrity.ts';
@@ -59,15 +59,14 @@ async function keepAsShown(
 ): Promise<boolean> {
   const origin = createOrigin({ next, request, breaker: breakerOf(name.place), signal });
   const askedAt = now();
+  const asked = ++state.questions;
   const response = await origin.head();
   dropBody(response.body);
   const found = describe(response.headers);
-  const mark = found && markOf(found);
-  await noteShown(state, id, mark, store);
-  if (found === undefined || mark === undefined || found.etag !== etag || found.size !== size || !mayBeKept(found))
-    return false;
+  const mayKeep = await noteShown(state, id, { mark: found && markOf(found), asked }, store);
+  if (found === undefined || found.etag !== etag || found.size !== size || !mayBeKept(found)) return false;
   if (!isCurrent() || !(await isIntact(found, draft))) return false;
-  const isLatest = () => isCurrent() && isShown(state, mark);
+  const isLatest = () => isCurrent() && mayKeep();
   return draft.keep({ description: found, validatedAt: askedAt, isConfirmed: true, isCurrent: isLatest });
 }
 

@@ -135,10 +135,11 @@ async function askHead(call: Call, state: KeyState, origin: Origin, shared: Shar
   const isQuiet = state.writes === 0;
   const isCurrent = () => isQuiet && state.epoch === epoch;
   const askedAt = shared.now();
+  const asked = ++state.questions;
   const stored = store.find(call.id);
   const response = await origin.head().catch(async (error: unknown) => {
     if (isAbsent(error)) {
-      await noteShown(state, call.id, undefined, store);
+      await noteShown(state, call.id, { mark: undefined, asked }, store);
       if (call.rule.mode === 'exclusive' && isCurrent()) shared.absent.set(call.id, true);
     }
     throw error;
@@ -147,7 +148,7 @@ async function askHead(call: Call, state: KeyState, origin: Origin, shared: Shar
   const found = describe(response.headers);
   const isSame = found !== undefined && stored !== undefined && isSameVersion(markOf(found), stored);
   if (stored !== undefined) shared.recorder.revalidated(call.rule.label, isSame ? 'unchanged' : 'changed');
-  await noteShown(state, call.id, found && markOf(found), store);
+  await noteShown(state, call.id, { mark: found && markOf(found), asked }, store);
   if (stored !== undefined && isSame && isCurrent()) store.validated(stored, askedAt);
   if (found === undefined) return passBy(call);
   const { status, headers } = answerHead(call.request, found, isSame ? 'revalidated' : 'miss');

@@ -71,3 +71,37 @@ t.test('nor does what was kept while a question was on its way that showed somet
     t.equal((await send(handler, { key: 'key' })).status, 503, `kept by a ${how}`);
   }
 });
+
+t.test('nor an answer that comes late, when a later question was answered otherwise', async (t) => {
+  const { vendor, handler, cache } = await cached(t);
+  const [late, tail] = [gate(), gate()];
+  vendor.put('key', 'old');
+  vendor.interfere = () => ({ after: () => late.opened });
+  const first = send(handler, { key: 'key' });
+  while (vendor.seen.length === 0) await turn();
+  vendor.interfere = undefined;
+  vendor.delete('key');
+  t.equal((await send(handler, { method: 'HEAD', key: 'key' })).status, 404);
+  late.open();
+  t.equal((await first).bytes.toString(), 'old', 'it may have been so when it was asked');
+  await cache.idle();
+  t.same([...cache.store.entries()], [], 'but it is not kept');
+
+  vendor.put('key', generatedBytes(600_000, 1));
+  vendor.interfere = () => ({ body: (body) => Readable.from(heldUp(body, tail.opened), { objectMode: false }) });
+  const second = send(handler, { key: 'key' });
+  while (vendor.bytesSent() < 300_000) await turn();
+  const again = vendor.get('key');
+  vendor.interfere = undefined;
+  vendor.delete('key');
+  t.equal((await send(handler, { method: 'HEAD', key: 'key' })).status, 404);
+  vendor.interfere = (request) => {
+    if (request.method === 'HEAD') vendor.put('key', again?.bytes ?? '');
+    return undefined;
+  };
+  await send(handler, { method: 'HEAD', key: 'key' });
+  tail.open();
+  await second;
+  await cache.idle();
+  t.same([...cache.store.entries()], [], 'nor what was gone for a while');
+});
