@@ -19,7 +19,7 @@ const MiB = 2 ** 20;
 const TITLES: Readonly<Record<string, string>> = { embedded: 'embedded store', ceph: 'Ceph', azurite: 'Azurite' };
 
 /** Variants of a client: what differs in them has been through 100 MiB when it has been through many parts. */
-const isVariant = ({ name }: ClientScenario) => /virtual|v2|boto3 s3,|pip|awscli 1|Debian 13/.test(name);
+const isVariant = ({ name }: ClientScenario) => /virtual|v2|boto3 s3,|pip|awscli 1|Debian/.test(name);
 
 /** Bytes of the large object: 100 MiB once for each client, and where they show no more than several parts, just those. */
 function largeFor(client: ClientScenario, backend: string): number {

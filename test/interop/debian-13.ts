@@ -9,9 +9,6 @@ import type { Check, ClientScenario } from './scenario.ts';
 /** Where `debian-13.sh` makes it. */
 const FOLDER = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'sluice/debian-13');
 
-/** What the clients of there are called by, after their own name. */
-const THERE = 'Debian 13';
-
 /** The path that runs a program of Debian 13, beside this machine's. It sees /tmp and the folder it is called in. */
 export function inDebian13(program: string): string {
   return join(FOLDER, 'bin', program);
@@ -27,11 +24,12 @@ export async function packageOfDebian13(name: string): Promise<string> {
  * The same client as Debian 13 has it.
  * @param client runs `inDebian13` what it runs
  * @param program that it cannot do without
+ * @param from the release that has it, where it is a later one's
  */
-export function ofDebian13(client: ClientScenario, program: string): ClientScenario {
+export function ofDebian13(client: ClientScenario, program: string, from = 'Debian 13'): ClientScenario {
   return {
     ...client,
-    name: `${client.name}, ${THERE}`,
+    name: `${client.name}, ${from}`,
     // What is not there is told by what it is called, not by where it would be.
     program: undefined,
     lacks: async () => (await lacksDebian13(program)) || ((await client.lacks?.()) ?? false),
@@ -57,12 +55,12 @@ export async function stayInDebian13(t: Check, folder: string): Promise<readonly
 
 /** Why a program of it cannot be run here; false when it can. */
 export async function lacksDebian13(program: string): Promise<string | false> {
-  if (!existsSync(join(FOLDER, 'stamp'))) return `there is no ${THERE} here: test/interop/debian-13.sh makes it`;
-  if (tmpdir() !== '/tmp') return `${THERE} sees /tmp, and temporary files are elsewhere`;
+  if (!existsSync(join(FOLDER, 'stamp'))) return `there is no Debian 13 here: test/interop/debian-13.sh makes it`;
+  if (tmpdir() !== '/tmp') return `Debian 13 sees /tmp, and temporary files are elsewhere`;
   const { status } = await run(inDebian13('sh'), ['-c', `command -v ${program}`]).catch(() => ({ status: 1 }));
   if (status === 0) return false;
   const enters = await run(inDebian13('true'), []).catch(() => ({ status: 1 }));
   return enters.status === 0
-    ? `the ${THERE} here has no ${program}`
-    : `nothing can be mounted here to run ${THERE} with`;
+    ? `the Debian 13 here has no ${program}`
+    : `nothing can be mounted here to run Debian 13 with`;
 }

@@ -50,12 +50,15 @@ export function keep(name: string, matrix: Matrix, order: readonly string[]): vo
   // Written below, in this shape.
   const before: Matrix | undefined = existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : undefined;
   const rows = new Map((before?.rows ?? []).map((row) => [row.backend, row]));
+  const names = new Set(matrix.clients.map(({ name }) => name));
   for (const row of matrix.rows) {
     const { through, direct } = rows.get(row.backend) ?? {};
+    const ofToday = (outcomes: Row['direct']) =>
+      Object.fromEntries(Object.entries(outcomes ?? {}).filter(([name]) => names.has(name)));
     rows.set(row.backend, {
       ...row,
-      through: { ...through, ...row.through },
-      ...(row.direct && { direct: { ...direct, ...row.direct } }),
+      through: { ...ofToday(through), ...row.through },
+      ...(row.direct && { direct: { ...ofToday(direct), ...row.direct } }),
     });
   }
   const sorted = order.flatMap((backend) => rows.get(backend) ?? []);

@@ -7,7 +7,7 @@ import { type ClientScenario, LARGE, plantRandom, plantTree, readTree, sha256Of,
 
 /** rclone, with its checks on: it compares sizes, times and MD5s after every transfer. */
 export const rclone = rcloneAt('rclone');
-export const newerRclone = ofDebian13(rcloneAt(inDebian13('rclone')), 'rclone');
+export const newerRclone = ofDebian13(rcloneAt(inDebian13('rclone')), 'rclone', 'Debian sid');
 
 function rcloneAt(program: string): ClientScenario {
   return {
