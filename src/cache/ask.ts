@@ -12,7 +12,7 @@ import {
 } from './description.ts';
 import { Fill } from './fill.ts';
 import { isIntact } from './integrity.ts';
-import type { KeyState, Outcome } from './key-state.ts';
+import type { KeyState, Outcome, Sight } from './key-state.ts';
 import { dropBody, type Origin, toStream } from './origin.ts';
 import type { Call, Shared } from './shared.ts';
 import type { CacheStore, Draft } from './store.ts';
@@ -87,13 +87,6 @@ async function askNow(state: KeyState, call: Call, origin: Origin, shared: Share
   shared.background(keepWhenWhole(fill, { state, call, shared, moment, mayKeep }));
   if (moment.isCurrent()) state.fill = { fill: fill.fill, epoch, askedAt: moment.askedAt };
   return { kind: 'fill', fill: fill.fill, isNew: true };
-}
-
-/** What the storage showed, to the question of that number. */
-export interface Sight {
-  /** Undefined when it was no object that could be kept. */
-  readonly mark: VersionMark | undefined;
-  readonly asked: number;
 }
 
 /**

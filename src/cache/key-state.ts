@@ -1,4 +1,4 @@
-import type { Sight } from './ask.ts';
+import type { VersionMark } from './description.ts';
 import type { Fill } from './fill.ts';
 import type { Stored } from './store.ts';
 
@@ -10,6 +10,13 @@ export type Outcome =
   | { readonly kind: 'fill'; readonly fill: Fill; readonly isNew: boolean }
   /** The object cannot be kept: each request goes its own way. */
   | { readonly kind: 'uncacheable' };
+
+/** What the storage showed, to the question of that number. */
+export interface Sight {
+  /** Undefined when it was no object that could be kept. */
+  readonly mark: VersionMark | undefined;
+  readonly asked: number;
+}
 
 /** What goes on with one object. */
 export interface KeyState {
