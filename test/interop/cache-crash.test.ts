@@ -90,6 +90,7 @@ cache:
     await storage.close(1000);
     storage = await listen(port);
     const { wrong } = history.result;
+    if (crash % 10 === 0) t.comment(`${crash} kills, ${history.result.reads} reads`);
     if (wrong.length === 0) continue;
     const troubles = gateway
       .stdout()
