@@ -49,8 +49,10 @@ export function cacheLayer(place: CachePlace, shared: Shared, uploads: Uploads):
     return [own, ...others.map((storage) => ({ ...own, storage }))].map(objectId);
   };
   // Hashing a name costs more than all else that a hit out of memory takes.
-  const ids = new LRUCache<string, string>({ max: MAX_IDS });
+  // Made when first wanted: a layer for one copy has no use for that much memory.
+  let ids: LRUCache<string, string> | undefined;
   const idOf = (key: string, name: ObjectName): string => {
+    ids ??= new LRUCache({ max: MAX_IDS });
     const known = ids.get(key);
     if (known !== undefined) return known;
     const id = objectId(name);
