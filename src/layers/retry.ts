@@ -41,8 +41,9 @@ const REPEATABLE: ReadonlySet<OperationName> = new Set<KnownOperation>([
 
 /**
  * Asks again where that is safe: when nothing of the request had left, or when the operation may be done twice; and only
- * a request whose body is in memory, small or empty, since a stream can be read but once. Not where the storage was silent. Waits with full jitter, or as long as
- * the storage asks. Keep it right above the handler that reaches for the storage, so that each attempt is signed afresh.
+ * a request whose body is in memory, small or empty, since a stream can be read but once. Not where the storage was silent.
+ * Waits with full jitter, or as long as the storage asks. Keep it right above the handler that reaches for the storage, so
+ * that each attempt is signed afresh.
  */
 export function retry(options: RetryOptions): Layer {
   const random = options.random ?? Math.random;
