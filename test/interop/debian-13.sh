@@ -1,15 +1,21 @@
 #!/usr/bin/env bash
 # Makes a Debian 13 in a folder, whose clients are younger than this machine's. Nothing else of the machine changes.
-# It lies in sluice/debian-13 below ${XDG_CACHE_HOME:-~/.cache}: it may be removed at any time, and is made once for all
-# checkouts, and anew after a change of this script. Where it cannot be had its clients are skipped by name.
+# It lies in sluice/debian-13-HASH below ${XDG_CACHE_HOME:-~/.cache}, by the hash of what makes it, so that checkouts of other
+# times keep theirs. It may be removed at any time. Where it cannot be had its clients are skipped by name.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-folder=${XDG_CACHE_HOME:-$HOME/.cache}/sluice/debian-13
-mkdir -p "${folder%/*}"
-exec 9>"$folder.lock"
+all=${XDG_CACHE_HOME:-$HOME/.cache}/sluice
+hash=$(cat "$here/debian-13.sh" "$here/debian-13-enter.sh" | sha256sum)
+folder=$all/debian-13-${hash:0:12}
+mkdir -p "$all"
+exec 9>"$all/debian-13.lock"
 flock 9
-stamp=$(cat "$here/debian-13.sh" "$here/debian-13-enter.sh" | sha256sum)
-if [[ $(cat "$folder/stamp" 2>/dev/null) == "$stamp" ]]; then exit 0; fi
+if [[ -d $folder ]]; then
+  touch "$folder"
+  exit 0
+fi
+# Those that no checkout has asked for in a week.
+find "$all" -maxdepth 1 -name 'debian-13-*' -mtime +7 -exec rm -rf {} +
 
 packages=(awscli python3-boto3 restic s3cmd s3fs fuse3 minio-client pgbackrest barman-cli-cloud postgresql duplicity curl
   golang-go golang-github-aws-aws-sdk-go-v2-dev golang-github-minio-minio-go-v7-dev ruby-aws-sdk-s3 libnet-amazon-s3-perl
@@ -33,9 +39,11 @@ if [[ -z $from ]]; then
   from=$(mirror)
 fi
 
-root=$folder/root
-rm -rf "$folder"
-mkdir -p "$folder/bin"
+# Whoever finds it finds all of it.
+making=$folder.making
+root=$making/root
+rm -rf "$making"
+mkdir -p "$making/bin"
 options=(--aptopt='APT::Install-Recommends "false"' --dpkgopt=force-unsafe-io)
 for path in "${without[@]}"; do options+=("--dpkgopt=path-exclude=$path"); done
 for path in "${with[@]}"; do options+=("--dpkgopt=path-include=$path"); done
@@ -49,10 +57,10 @@ unshare --mount mmdebstrap --mode=root --variant=minbase --architectures="$(dpkg
   --customize-hook='printf "127.0.0.1 localhost\n" >"$1/etc/hosts"' \
   trixie "$root" "deb $from trixie main" "deb [check-valid-until=no] $from sid main"
 
-cp "$here/debian-13-enter.sh" "$folder/enter"
-chmod 755 "$folder/enter"
-for program in "${programs[@]}"; do ln -s ../enter "$folder/bin/$program"; done
+cp "$here/debian-13-enter.sh" "$making/enter"
+chmod 755 "$making/enter"
+for program in "${programs[@]}"; do ln -s ../enter "$making/bin/$program"; done
 # What the Go rounds import is compiled with the rest, so that no round waits for it.
-GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE=/var/cache/go-build GOFLAGS=-buildvcs=false CGO_ENABLED=0 "$folder/bin/go" build \
+GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE=/var/cache/go-build GOFLAGS=-buildvcs=false CGO_ENABLED=0 "$making/bin/go" build \
   github.com/aws/aws-sdk-go-v2/{credentials,feature/s3/manager} github.com/minio/minio-go/v7
-echo "$stamp" >"$folder/stamp"
+mv "$making" "$folder"

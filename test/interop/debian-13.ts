@@ -1,13 +1,20 @@
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { run } from './process.ts';
 import type { Check, ClientScenario } from './scenario.ts';
 
 /** Where `debian-13.sh` makes it. */
-const FOLDER = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'sluice/debian-13');
+const FOLDER = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), `sluice/debian-13-${hashOfMakers()}`);
+
+function hashOfMakers(): string {
+  const hash = createHash('sha256');
+  for (const name of ['debian-13.sh', 'debian-13-enter.sh']) hash.update(readFileSync(new URL(name, import.meta.url)));
+  return hash.digest('hex').slice(0, 12);
+}
 
 /** The path that runs a program of Debian 13, beside this machine's. It sees /tmp and the folder it is called in. */
 export function inDebian13(program: string): string {
@@ -55,7 +62,7 @@ export async function stayInDebian13(t: Check, folder: string): Promise<readonly
 
 /** Why a program of it cannot be run here; false when it can. */
 export async function lacksDebian13(program: string): Promise<string | false> {
-  if (!existsSync(join(FOLDER, 'stamp'))) return `there is no Debian 13 here: test/interop/debian-13.sh makes it`;
+  if (!existsSync(FOLDER)) return `there is no Debian 13 here: test/interop/debian-13.sh makes it`;
   if (tmpdir() !== '/tmp') return `Debian 13 sees /tmp, and temporary files are elsewhere`;
   const { status } = await run(inDebian13('sh'), ['-c', `command -v ${program}`]).catch(() => ({ status: 1 }));
   if (status === 0) return false;
