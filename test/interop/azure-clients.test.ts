@@ -18,7 +18,7 @@ const azurite = await startAzurite();
 t.teardown(() => azurite.stop());
 const { url } = await azureGateway(t, azurite, ', prefix: "team ü/"');
 
-// Every client is on Azurite in clients.test.ts; these are on it behind a prefix.
+// Every client is on Azurite in clients-azurite.test.ts; these are on it behind a prefix.
 const clients = [awscli, s3cmd, rclone, curl, sdkV3, minioJs, ...boto3Clients.slice(0, 1), ...sdkV2Clients.slice(0, 1)];
 
 t.test('clients do their full round on Azurite behind a prefix', { timeout: 1_800_000 }, async (t) => {

@@ -1,0 +1,3 @@
+import { tryClientsOn } from './client-rounds.ts';
+
+await tryClientsOn('embedded');
