@@ -37,17 +37,20 @@ export function openDiskDraft(name: ObjectName, size: number, options: DiskDraft
     await writeAt(await file, size, encodeTrailer({ name, description: kept.description, checksums }));
     const id = objectId(name);
     const own = versionId(kept.description.etag, size) + randomBytes(4).toString('hex');
-    await moveIn(path, folder.pathOf(id, own), folder);
-    isKept = true;
-    if (!kept.isCurrent()) {
-      await unlink(folder.pathOf(id, own));
-      return false;
+    folder.arriving.add(own);
+    try {
+      await moveIn(path, folder.pathOf(id, own), folder);
+      isKept = true;
+      if (!kept.isCurrent()) {
+        await unlink(folder.pathOf(id, own)).catch(ignoreAbsent);
+        return false;
+      }
+      isCounted = true;
+      options.onKept({ ...newStored(name, kept, now()), file: own });
+      return true;
+    } finally {
+      folder.arriving.delete(own);
     }
-    const at = now();
-    const entry: DiskEntry = { ...newStored(name, kept, at), file: own };
-    isCounted = true;
-    options.onKept(entry);
-    return true;
   };
   const guarded = async <T>(work: Promise<T>): Promise<T> => {
     try {

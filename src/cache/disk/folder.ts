@@ -13,6 +13,8 @@ export interface DiskFolder {
   pathOf(id: string, file: string): string;
   /** The folder of the files whose ids begin with these two digits. */
   shard(digits: string): string;
+  /** Names of files that are in their place before the index says so. */
+  readonly arriving: Set<string>;
   /** A place for a file that is not finished. */
   temporary(name: string): string;
   /** Makes what has gone of it. */
@@ -56,6 +58,7 @@ export async function openDiskFolder(path: string, onError: (error: unknown) => 
     isNew,
     pathOf: (id, file) => join(root, 'o', id.slice(0, 2), `${id}-${file}`),
     shard: (digits) => join(root, 'o', digits),
+    arriving: new Set(),
     temporary: (name) => join(root, 'tmp', name),
     repair,
     close: (isWhole) => {

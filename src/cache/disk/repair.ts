@@ -1,4 +1,6 @@
-import { readdir, unlink } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { objectId } from '../identity.ts';
 import { newStored } from '../memory-store.ts';
 import { openFile, readTrailer } from './content.ts';
@@ -9,7 +11,12 @@ import { type DiskFolder, isCode, SHARDS } from './folder.ts';
 export interface RepairOptions {
   readonly folder: DiskFolder;
   readonly index: DiskIndex;
-  readonly isClosed: () => boolean;
+  /** Ends it when the cache is closed. */
+  readonly signal: AbortSignal;
+  /** What the disk refused is looked at again after so long. */
+  readonly retryMs: number;
+  /** Told of every failure of the disk. */
+  readonly onError: (error: unknown) => void;
   /** An entry has no file. */
   readonly onLost: (number: number) => Promise<void>;
   /** A whole file has no entry. */
@@ -17,40 +24,62 @@ export interface RepairOptions {
 }
 
 /**
- * Compares index and files while the cache is at work: takes in whole files that the index does not know, removes broken
- * ones, and takes out entries without a file.
+ * Compares index and files while the cache is at work: takes in whole files that the index does not know, removes all that is
+ * no file of the cache, and takes out entries without a file.
  * @returns whether it came to its end
- * @throws Error when the disk fails
  */
 export async function repairIndex(options: RepairOptions): Promise<boolean> {
-  const { folder, index, isClosed, onLost } = options;
-  for (const digits of SHARDS) {
-    if (isClosed()) return false;
-    for (const file of await readdir(folder.shard(digits))) await look(file, options);
+  const { index, signal, onLost } = options;
+  let left: readonly string[] = SHARDS;
+  for (;;) {
+    left = await lookAt(left, options);
+    if (left.length === 0 || signal.aborted) break;
+    await pause(options.retryMs, undefined, { signal }).catch(() => undefined);
   }
   for (const number of index.numbers()) {
-    if (isClosed()) return false;
+    if (signal.aborted) return false;
     // What came since the start has been marked then.
     if (!index.isMarked(number)) await onLost(number);
   }
-  return true;
+  return !signal.aborted;
 }
 
-async function look(fileName: string, { folder, index, onFound }: RepairOptions): Promise<void> {
+/** Gives those that the disk refused. */
+async function lookAt(shards: readonly string[], options: RepairOptions): Promise<readonly string[]> {
+  const refused: string[] = [];
+  for (const digits of shards) {
+    try {
+      const shard = options.folder.shard(digits);
+      for (const file of await readdir(shard).catch(noneWhereAbsent)) {
+        if (options.signal.aborted) return shards;
+        await look(shard, file, options);
+      }
+    } catch (error) {
+      options.onError(error);
+      refused.push(digits);
+    }
+  }
+  return refused;
+}
+
+async function look(shard: string, fileName: string, { folder, index, onFound }: RepairOptions): Promise<void> {
   const [id = '', file = ''] = fileName.split('-', 2);
   // Also when it was kept since the listing was made.
   const isKnown = (): boolean => {
+    if (folder.arriving.has(file)) return true;
     const number = index.find(id);
     if (number === undefined || index.entry(number).file !== file) return false;
     index.mark(number);
     return true;
   };
-  if (isKnown()) return;
-  const path = folder.pathOf(id, file);
-  const trailer = await trailerOf(path);
-  if (isKnown()) return;
+  const path = join(shard, fileName);
+  const isInPlace = path === folder.pathOf(id, file);
+  if (isInPlace && isKnown()) return;
+  const trailer = isInPlace ? await trailerOf(path) : undefined;
+  if (isInPlace && isKnown()) return;
   if (trailer === undefined || index.find(id) !== undefined || objectId(trailer.name) !== id) {
-    await unlink(path);
+    // Evicted since, it is gone already.
+    await rm(path, { recursive: true, force: true });
     return;
   }
   const { name, description } = trailer;
@@ -58,16 +87,23 @@ async function look(fileName: string, { folder, index, onFound }: RepairOptions)
   onFound({ ...newStored(name, kept, 0), file });
 }
 
-/** Undefined when it is a link, gone, or not whole. @throws Error */
+/** Undefined when it is none, gone, or not whole. @throws Error when that cannot be told */
 async function trailerOf(path: string): Promise<Trailer | undefined> {
-  const file = await openFile(path).catch((error: unknown) => {
-    if (isCode(error, 'ELOOP', 'ENOENT')) return undefined;
-    throw error;
-  });
-  if (file === undefined) return undefined;
   try {
-    return await readTrailer(file);
-  } finally {
-    await file.close();
+    const file = await openFile(path);
+    try {
+      return await readTrailer(file);
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    // A link, a folder, somebody else's, a bad place of the disk.
+    if (isCode(error, 'ELOOP', 'ENOENT', 'EISDIR', 'EACCES', 'ENXIO', 'EIO')) return undefined;
+    throw error;
   }
+}
+
+function noneWhereAbsent(error: unknown): string[] {
+  if (isCode(error, 'ENOENT')) return [];
+  throw error;
 }

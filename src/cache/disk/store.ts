@@ -9,6 +9,7 @@ import { fileContent, openFile } from './content.ts';
 import { openDiskDraft } from './draft.ts';
 import { type DiskEntry, DiskIndex, spaceOf } from './entry-index.ts';
 import { type DiskFolder, freeSpace, isCode, openDiskFolder } from './folder.ts';
+import { ASIDE_MS, createDiskHealth, type DiskHealth } from './health.ts';
 import { createJournal, type Journal, loadJournal } from './journal.ts';
 import { repairIndex } from './repair.ts';
 
@@ -38,8 +39,6 @@ export interface DiskStore extends CacheStore {
   readonly count: number;
 }
 
-/** After a failure the disk is left alone for so long, then tried again. */
-const ASIDE_MS = 5_000;
 /** While there are writes, the free space is looked at this often. */
 const STATFS_MS = 1_000;
 /** A larger object would push out too much. */
@@ -63,19 +62,20 @@ class FileStore implements DiskStore {
   readonly #journal: Journal;
   readonly #index = new DiskIndex();
   readonly #checked: CheckedFiles;
+  readonly #health: DiskHealth;
+  readonly #closing = new AbortController();
   /** Files go one after the other: many at once are slower, and hold up reads. */
   #removals = Promise.resolve();
   #repair: Promise<boolean> = Promise.resolve(true);
   #reserved = 0;
-  #asideUntil = 0;
   #lookedAt = 0;
-  #isClosed = false;
 
   constructor(options: DiskStoreOptions, folder: DiskFolder) {
     this.#options = options;
     this.#limits = options;
     this.#folder = folder;
     this.#checked = createCheckedFiles(options.now);
+    this.#health = createDiskHealth(options);
     const onError = (error: unknown) => this.#restore(error);
     this.#journal = createJournal({ path: folder.journal, index: this.#index, onError });
   }
@@ -89,12 +89,11 @@ class FileStore implements DiskStore {
       this.#repair = repairIndex({
         folder: this.#folder,
         index: this.#index,
-        isClosed: () => this.#isClosed,
+        signal: this.#closing.signal,
+        retryMs: ASIDE_MS,
+        onError: (error) => this.#fail(error),
         onLost: (number) => this.#remove(number),
         onFound: (entry) => this.#put(entry, 0),
-      }).catch((error: unknown) => {
-        this.#fail(error);
-        return false;
       });
     }
     this.#makeRoom(0);
@@ -102,7 +101,7 @@ class FileStore implements DiskStore {
   }
 
   get isUsable(): boolean {
-    return !this.#isClosed && this.#options.now() >= this.#asideUntil;
+    return !this.#isClosed && this.#health.isUsable;
   }
 
   get size(): number {
@@ -195,11 +194,15 @@ class FileStore implements DiskStore {
   }
 
   async close(): Promise<void> {
-    this.#isClosed = true;
+    this.#closing.abort();
     const isRepaired = await this.#repair;
     await this.#removals;
     await this.#journal.compact();
     this.#folder.close(this.#journal.isWhole && isRepaired);
+  }
+
+  get #isClosed(): boolean {
+    return this.#closing.signal.aborted;
   }
 
   #numberOf(stored: Stored): number | undefined {
@@ -271,7 +274,7 @@ class FileStore implements DiskStore {
         missing -= spaceOf(victim.size);
       }
       // Others fill the disk: what is evicted comes free, but nothing new is made of it.
-      if (missing > 0 || free.isShortOfInodes) this.#asideUntil = now + ASIDE_MS;
+      if (missing > 0 || free.isShortOfInodes) this.#health.leaveAlone();
     } catch (error) {
       this.#fail(error);
     }
@@ -287,14 +290,8 @@ class FileStore implements DiskStore {
     }
   }
 
-  #fail(err: unknown): void {
-    if (this.#isClosed) return;
-    this.#options.onError();
-    const isFirst = this.isUsable;
-    this.#asideUntil = this.#options.now() + ASIDE_MS;
-    // All that was being written fails with it.
-    if (!isFirst) return;
-    this.#options.log.warn({ err }, 'the cache disk fails; nothing new is kept on it for a while');
-    if (isCode(err, 'ENOSPC', 'EDQUOT')) for (let count = this.#index.count / 10; count > 0; count--) this.#evict();
+  #fail(error: unknown): void {
+    if (this.#isClosed || !this.#health.fail(error)) return;
+    if (isCode(error, 'ENOSPC', 'EDQUOT')) for (let count = this.#index.count / 10; count > 0; count--) this.#evict();
   }
 }
