@@ -1,4 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
+import { dropBody } from '../s3/body.ts';
 import { S3Error } from '../s3/error.ts';
 import type { S3Response } from '../s3/message.ts';
 import {
@@ -13,7 +14,7 @@ import {
 import { Fill } from './fill.ts';
 import { isIntact } from './integrity.ts';
 import type { KeyState, Outcome, Sight } from './key-state.ts';
-import { dropBody, type Origin, toStream } from './origin.ts';
+import { type Origin, toStream } from './origin.ts';
 import type { Call, Shared } from './shared.ts';
 import type { CacheStore, Draft } from './store.ts';
 

@@ -1,10 +1,10 @@
 import { LRUCache } from 'lru-cache';
+import { readBody } from '../s3/body.ts';
 import { S3Error } from '../s3/error.ts';
 import type { Handler, Layer, S3Request, S3Response } from '../s3/message.ts';
 import { childText, parseXml } from '../s3/xml.ts';
 import { type CacheResult, RESULT_HEADER } from './answer.ts';
 import { createCopyWrites } from './copy-writes.ts';
-import { readDocument } from './document.ts';
 import { type ObjectName, objectId } from './identity.ts';
 import type { ObjectWrite } from './object-write.ts';
 import { concernOf, isForAll } from './operations.ts';
@@ -147,7 +147,7 @@ async function deleteMany(
   idsOf: (key: string) => readonly string[],
   shared: Shared,
 ): Promise<S3Response> {
-  const body = await readDocument(request.body, MAX_DOCUMENT_BYTES);
+  const body = await readBody(request.body, MAX_DOCUMENT_BYTES, 'MalformedXML');
   const keys = parseXml(body, 'Delete')
     .children.filter(({ name }) => name === 'Object')
     .map((object) => childText(object, 'Key') ?? '');

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { dropBody } from '../s3/body.ts';
 import { S3Error } from '../s3/error.ts';
 import { quoteEtag, unquoteEtag } from '../s3/etag.ts';
 import { headersOf } from '../s3/headers.ts';
@@ -102,9 +103,4 @@ export function atPace(body: Readable, pace: (bytes: number) => Promise<void>): 
     }
   };
   return Readable.from(chunks(), { objectMode: false });
-}
-
-/** Ends a body that nobody reads. */
-export function dropBody(body: Body): void {
-  if (body instanceof Readable) body.on('error', () => undefined).destroy();
 }

@@ -1,10 +1,11 @@
+import { dropBody } from '../s3/body.ts';
 import { noteShown } from './ask.ts';
 import { BLOCK_BYTES, blockCount, blockLength, type Content } from './content.ts';
 import { describe, markOf, mayBeKept } from './description.ts';
 import { isIntact } from './integrity.ts';
 import type { KeyState } from './key-state.ts';
 import type { ObjectWrite } from './object-write.ts';
-import { createOrigin, dropBody } from './origin.ts';
+import { createOrigin } from './origin.ts';
 import type { Shared } from './shared.ts';
 import type { Draft } from './store.ts';
 import type { Write } from './write.ts';

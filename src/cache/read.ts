@@ -1,3 +1,4 @@
+import { dropBody } from '../s3/body.ts';
 import { S3Error } from '../s3/error.ts';
 import type { S3Response } from '../s3/message.ts';
 import { answerHead, RESULT_HEADER } from './answer.ts';
@@ -5,7 +6,7 @@ import { ask, fillOf, isAbsent, noteShown } from './ask.ts';
 import { isLineDown } from './breaker.ts';
 import { describe, isSameVersion, markOf } from './description.ts';
 import type { KeyState } from './key-state.ts';
-import { atPace, createOrigin, dropBody, type Origin, toStream } from './origin.ts';
+import { atPace, createOrigin, type Origin, toStream } from './origin.ts';
 import type { Rule } from './rules.ts';
 import { serveAtOnce, serveFill, serveStored } from './serve.ts';
 import type { Call, Shared } from './shared.ts';

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
+import { readBody } from '../s3/body.ts';
 import { unquoteEtag } from '../s3/etag.ts';
 import type { Body, S3Response } from '../s3/message.ts';
-import { readDocument } from './document.ts';
 import { etagInDocument, isKept, isSuccess, type ObjectWrite, uploadOf } from './object-write.ts';
 import { bytesOfDraft, concatenate, keep } from './populate.ts';
 import type { Shared } from './shared.ts';
@@ -71,7 +71,7 @@ export function createUploadWrites(shared: Shared, uploads: Uploads): UploadWrit
         uploads.forget(upload);
         return writeThrough(ids, shared, () => write.next(request));
       }
-      const body = await readDocument(request.body, MAX_DOCUMENT_BYTES);
+      const body = await readBody(request.body, MAX_DOCUMENT_BYTES, 'MalformedXML');
       const parts = uploads.take(upload, body) ?? [];
       const close = () => {
         for (const { draft } of parts) draft.close();

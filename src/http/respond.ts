@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
+import { dropBody } from '../s3/body.ts';
 import { S3Error } from '../s3/error.ts';
 import type { Headers } from '../s3/headers.ts';
 import type { S3Response } from '../s3/message.ts';
@@ -87,7 +88,7 @@ export async function respond(
   } catch (error) {
     response.socket?.destroy();
     // It may fail while it goes, and has nobody left to tell.
-    if (body instanceof Readable) body.on('error', () => undefined).destroy();
+    dropBody(body);
     throw error;
   }
 }

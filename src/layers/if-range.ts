@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream';
+import { dropBody } from '../s3/body.ts';
 import { S3Error } from '../s3/error.ts';
 import type { Handler, Layer, S3Request, S3Response } from '../s3/message.ts';
 
@@ -29,17 +29,13 @@ async function readIf(validator: string, request: S3Request, next: Handler): Pro
   try {
     const response = await next(asked);
     if (response.status !== 206 || !isOther(response)) return response;
-    drop(response);
+    dropBody(response.body);
     return await whole();
   } catch (error) {
     if (!(error instanceof S3Error) || error.status !== 416) throw error;
     const response = await whole();
     if (isOther(response)) return response;
-    drop(response);
+    dropBody(response.body);
     throw error;
   }
-}
-
-function drop({ body }: S3Response): void {
-  if (body instanceof Readable) body.on('error', () => undefined).destroy();
 }

@@ -1,3 +1,4 @@
+import { dropBody } from '../s3/body.ts';
 import { COPY_RANGE, type CopySource, copyRangeLength, copyRefusal, rangeBeyondSource } from '../s3/copy-source.ts';
 import { S3Error } from '../s3/error.ts';
 import type { Headers } from '../s3/headers.ts';
@@ -5,7 +6,7 @@ import type { Handler, S3Request, S3Response } from '../s3/message.ts';
 import { Query } from '../s3/query.ts';
 import { encodeUri } from '../s3/uri.ts';
 import { buildXml, childText, parseXml } from '../s3/xml.ts';
-import { discard, readAnswer, xmlAnswer } from './document.ts';
+import { readAnswer, xmlAnswer } from './document.ts';
 
 export interface CrossCopy {
   readonly source: CopySource;
@@ -27,7 +28,7 @@ export const MAX_COPY_BYTES = 5 * 1024 ** 3;
  * @throws S3Error as the source or the destination says, PreconditionFailed, InvalidRequest when it is too large
  */
 export async function crossCopy(request: S3Request, copy: CrossCopy): Promise<S3Response> {
-  discard(request.body);
+  dropBody(request.body);
   const isPart = request.operation === 'UploadPartCopy';
   const due = isPart ? copyRangeLength(request.headers) : undefined;
   const found = await copy.read(readRequest(request, copy.source)).catch((error: unknown) => {
@@ -40,13 +41,13 @@ export async function crossCopy(request: S3Request, copy: CrossCopy): Promise<S3
     const tags = isPart ? undefined : await tagsOf(request, found, copy);
     const write = writeRequest(request, found, { length, tags });
     const written = await copy.write(write);
-    discard(written.body);
+    dropBody(written.body);
     if (written.status < 200 || written.status >= 300) {
       throw new S3Error('ServiceUnavailable', { cause: new Error(`the copy was answered with ${written.status}`) });
     }
     return copyAnswer(request, { found, written, now: copy.now });
   } catch (error) {
-    discard(found.body);
+    dropBody(found.body);
     throw error;
   }
 }

@@ -1,9 +1,10 @@
 import { checkKey } from '../s3/address.ts';
+import { readBody } from '../s3/body.ts';
 import { S3Error, type S3ErrorCode } from '../s3/error.ts';
 import type { S3Request, S3Response } from '../s3/message.ts';
 import { buildXml, childText, parseXml, type XmlElement, type XmlNode } from '../s3/xml.ts';
 import type { Target } from './catalog.ts';
-import { readAnswer, readBody, withDocument, xmlAnswer } from './document.ts';
+import { readAnswer, withDocument, xmlAnswer } from './document.ts';
 import { messageOf } from './error-document.ts';
 import { storageKey } from './mapping.ts';
 

@@ -1,32 +1,11 @@
 import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
-import { Readable } from 'node:stream';
-import { S3Error, type S3ErrorCode } from '../s3/error.ts';
-import type { Body, S3Request, S3Response } from '../s3/message.ts';
+import { readBody } from '../s3/body.ts';
+import { S3Error } from '../s3/error.ts';
+import type { S3Request, S3Response } from '../s3/message.ts';
 
 /** The longest answer that is edited: 1,000 keys of 1,024 bytes, each byte percent-encoded, and what is around them. */
 export const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
-
-/**
- * Reads a body that is a document. The body is consumed, or destroyed when it is too long.
- * @throws S3Error `tooLong`, or whatever broke the stream
- */
-export async function readBody(body: Body, limit: number, tooLong: S3ErrorCode): Promise<Buffer> {
-  if (body === null) return Buffer.alloc(0);
-  if (!(body instanceof Readable)) {
-    if (body.byteLength > limit) throw new S3Error(tooLong);
-    return Buffer.from(body.buffer, body.byteOffset, body.byteLength);
-  }
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  // Leaving the loop early destroys the stream.
-  for await (const chunk of body as AsyncIterable<Uint8Array>) {
-    length += chunk.byteLength;
-    if (length > limit) throw new S3Error(tooLong);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks, length);
-}
 
 /** The document of an answer, as text. @throws S3Error InternalError when it is too long or not UTF-8 */
 export async function readAnswer(response: S3Response): Promise<string> {
@@ -49,11 +28,6 @@ export function withAnswer(response: S3Response, text: string): S3Response {
 /** A fresh answer that is a document. */
 export function xmlAnswer(text: string, status = 200): S3Response {
   return withAnswer({ status, headers: new Map(), body: null }, text);
-}
-
-/** Ends a body that nobody is going to read. */
-export function discard(body: Body): void {
-  if (body instanceof Readable) body.destroy();
 }
 
 /** The request with another document as its body; what the client said about the bytes of its own is left out. */

@@ -1,8 +1,8 @@
+import { readBody } from '../s3/body.ts';
 import { ERRORS, isErrorCode, S3Error, type S3ErrorCode } from '../s3/error.ts';
 import type { S3Request, S3Response } from '../s3/message.ts';
 import { childText, parseXml, type XmlElement } from '../s3/xml.ts';
 import type { Target } from './catalog.ts';
-import { readBody } from './document.ts';
 
 const MAX_ERROR_BYTES = 64 * 1024;
 

@@ -1,10 +1,11 @@
 import { OWNER } from '../s3/acl.ts';
+import { dropBody } from '../s3/body.ts';
 import { S3Error } from '../s3/error.ts';
 import type { S3Request, S3Response } from '../s3/message.ts';
 import { Query } from '../s3/query.ts';
 import { buildXml, childText, parseXml, type XmlNode } from '../s3/xml.ts';
 import { type Caller, type Catalog, mayKnow, type Storage } from './catalog.ts';
-import { discard, readAnswer, xmlAnswer } from './document.ts';
+import { readAnswer, xmlAnswer } from './document.ts';
 
 interface ListedBucket {
   readonly name: string;
@@ -29,7 +30,7 @@ export async function listBuckets(
     onFailure,
   }: { readonly catalog: Catalog; readonly created: Date; readonly onFailure: (error: unknown) => void },
 ): Promise<S3Response> {
-  discard(request.body);
+  dropBody(request.body);
   const { query } = request;
   const limit = limitOf(query.get('max-buckets'));
   const prefix = query.get('prefix') ?? '';
@@ -85,7 +86,7 @@ async function bucketsOf(
     return [];
   }
   if (response.status !== 200) {
-    discard(response.body);
+    dropBody(response.body);
     const failure = new Error(`ListBuckets was answered with ${response.status}`);
     if (response.status !== 403) throw new S3Error('ServiceUnavailable', { cause: failure });
     onFailure(failure);

@@ -1,10 +1,11 @@
+import { dropBody } from '../s3/body.ts';
 import { S3Error } from '../s3/error.ts';
 import type { S3Request, S3Response } from '../s3/message.ts';
 import type { Query } from '../s3/query.ts';
 import { encodeKey } from '../s3/uri.ts';
 import { buildXml, type XmlNode } from '../s3/xml.ts';
 import { type Target, targetOfKey, targetsOfPool } from './catalog.ts';
-import { discard, readAnswer, xmlAnswer } from './document.ts';
+import { readAnswer, xmlAnswer } from './document.ts';
 import type { Pool } from './pool.ts';
 import { codingOf } from './text.ts';
 import type { TokenScope } from './tokens.ts';
@@ -28,7 +29,7 @@ const PARALLEL = 8;
  * @throws S3Error NotImplemented for pools too large to list
  */
 export async function listPool(request: S3Request, target: Target, listing: PoolListing): Promise<S3Response> {
-  discard(request.body);
+  dropBody(request.body);
   if (listing.pool.size > MAX_BUCKETS) throw new S3Error('NotImplemented');
   const limit = limitOf(request);
   const start = startOf(request, target, listing);

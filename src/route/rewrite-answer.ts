@@ -1,4 +1,5 @@
 import { OWNER_ID, PRIVATE_ACL } from '../s3/acl.ts';
+import { dropBody } from '../s3/body.ts';
 import { S3Error } from '../s3/error.ts';
 import type { Headers } from '../s3/headers.ts';
 import type { S3Request, S3Response } from '../s3/message.ts';
@@ -6,7 +7,7 @@ import { encodeKey } from '../s3/uri.ts';
 import { buildXml, escapeXml, unescapeXml } from '../s3/xml.ts';
 import { type CompiledShape, editXml } from '../s3/xml-edit.ts';
 import { isRewritten } from './catalog.ts';
-import { discard, readAnswer, withAnswer, xmlAnswer } from './document.ts';
+import { readAnswer, withAnswer, xmlAnswer } from './document.ts';
 import { errorOf, messageOf, safeCode } from './error-document.ts';
 import { type AnswerPlace, KEY_PLACES, type KeyPlaces } from './key-places.ts';
 import { listingScope, type Mapping, storageKey, storagePrefix, uploadScope } from './mapping.ts';
@@ -26,7 +27,7 @@ export async function rewriteAnswer(response: S3Response, request: S3Request, ma
   if (!isSuccess) {
     if (!rewritten) return response;
     if (response.status === 304 || request.method === 'HEAD') {
-      discard(response.body);
+      dropBody(response.body);
       return { ...response, headers: safeHeaders(response.headers), body: null };
     }
     throw await errorOf(response, request);
@@ -36,7 +37,7 @@ export async function rewriteAnswer(response: S3Response, request: S3Request, ma
     request,
   );
   if (places.standIn === 'location' || (rewritten && places.standIn !== undefined)) {
-    discard(response.body);
+    dropBody(response.body);
     return xmlAnswer(STAND_INS[places.standIn]);
   }
   if (places.answer === undefined || response.body === null) return answer;

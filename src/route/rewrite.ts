@@ -1,3 +1,4 @@
+import { readBody } from '../s3/body.ts';
 import { COPY_SOURCE, formatCopySource } from '../s3/copy-source.ts';
 import { S3Error } from '../s3/error.ts';
 import type { Layer, S3Request, S3Response } from '../s3/message.ts';
@@ -5,7 +6,7 @@ import type { Query } from '../s3/query.ts';
 import { unescapeXml } from '../s3/xml.ts';
 import { editXml } from '../s3/xml-edit.ts';
 import { isRewritten, type Target } from './catalog.ts';
-import { readBody, withDocument } from './document.ts';
+import { withDocument } from './document.ts';
 import { scrubError } from './error-document.ts';
 import { DELETE_SHAPE, KEY_PLACES, type KeyPlaces, type QueryPlace } from './key-places.ts';
 import { listingScope, type Mapping, storageKey, storagePrefix, uploadScope } from './mapping.ts';

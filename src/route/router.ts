@@ -1,3 +1,4 @@
+import { dropBody } from '../s3/body.ts';
 import { COPY_SOURCE, type CopySource, parseCopySource } from '../s3/copy-source.ts';
 import { S3Error } from '../s3/error.ts';
 import { compose, type Handler, type Layer, type S3Request, type S3Response } from '../s3/message.ts';
@@ -15,7 +16,7 @@ import {
 } from './catalog.ts';
 import { crossCopy } from './cross-copy.ts';
 import { deleteObjects } from './delete-objects.ts';
-import { discard } from './document.ts';
+
 import { listBuckets } from './list-buckets.ts';
 import { storageKey } from './mapping.ts';
 import { listPool } from './pool-list.ts';
@@ -58,7 +59,7 @@ export function route(catalog: Catalog, options: RouteOptions = {}): Handler {
     try {
       return await handle(request, context);
     } catch (error) {
-      discard(request.body);
+      dropBody(request.body);
       throw error;
     }
   };
@@ -170,14 +171,14 @@ async function onBucket(call: Call): Promise<S3Response> {
   const { request, target } = call;
   if (target.rule === 'default') return send(call, target, request);
   if (request.operation === 'DeleteBucket') throw new S3Error('AccessDenied');
-  discard(request.body);
+  dropBody(request.body);
   const create = { ...request, body: null, bodyLength: 0 };
   const targets = target.pool === undefined ? [target] : targetsOfPool(target, target.pool);
   let created: S3Response | undefined;
   for (const each of targets) {
     const head: S3Request = { ...create, method: 'HEAD', operation: 'HeadBucket' };
     const found = await send(call, each, head).catch(ifAbsent);
-    discard(found?.body ?? null);
+    dropBody(found?.body ?? null);
     if (found === undefined || found.status === 404) created = await send(call, each, create);
   }
   if (created !== undefined) return created;
@@ -193,13 +194,13 @@ async function onKey(call: Call): Promise<S3Response> {
   if (operation === 'DeleteObject') {
     // Reads fall back to the unpooled bucket: what is left there would come back to life.
     const left = await send(call, base, { ...request, body: null }).catch(ifAbsent);
-    discard(left?.body ?? null);
+    dropBody(left?.body ?? null);
     return send(call, pooled, request);
   }
   if (accessOf(operation) !== 'read' || (request.method !== 'GET' && request.method !== 'HEAD')) {
     return send(call, pooled, request);
   }
-  discard(request.body);
+  dropBody(request.body);
   const read = { ...request, body: null };
   return orElse(
     () => send(call, pooled, read),
@@ -211,7 +212,7 @@ async function onKey(call: Call): Promise<S3Response> {
 async function orElse(first: () => Promise<S3Response>, second: () => Promise<S3Response>): Promise<S3Response> {
   const response = await first().catch(ifAbsent);
   if (response !== undefined && response.status !== 404) return response;
-  discard(response?.body ?? null);
+  dropBody(response?.body ?? null);
   return second();
 }
 

@@ -1,12 +1,12 @@
 import type { IncomingResponse } from '../http/transport.ts';
 import { OWNER_ID } from '../s3/acl.ts';
+import { dropBody, readBody } from '../s3/body.ts';
 import { S3Error } from '../s3/error.ts';
 import { quoteEtag } from '../s3/etag.ts';
 import { TransportFailure } from '../s3/failure.ts';
 import type { S3Response } from '../s3/message.ts';
 import type { KnownOperation, OperationName } from '../s3/operation.ts';
 import { responseHeaders } from './allowed.ts';
-import { dropBody, readBody } from './body.ts';
 import type { Target, UpstreamLog } from './target.ts';
 import { type ErrorPlace, errorElement, firstByte, readError, toS3Error } from './vendor-error.ts';
 

@@ -1,10 +1,10 @@
 import { Readable } from 'node:stream';
 import type { IncomingResponse, Transport } from '../http/transport.ts';
+import { dropBody } from '../s3/body.ts';
 import { S3Error } from '../s3/error.ts';
 import { AnswerFailure } from '../s3/failure.ts';
 import type { Handler, S3Request } from '../s3/message.ts';
 import { toResponse } from './answer.ts';
-import { dropBody } from './body.ts';
 import { createSigner, type Signer } from './sign.ts';
 import type { Target, UpstreamLog } from './target.ts';
 import { type Translated, translate } from './translate.ts';

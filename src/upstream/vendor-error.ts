@@ -1,10 +1,10 @@
 import type { IncomingResponse } from '../http/transport.ts';
+import { readBody } from '../s3/body.ts';
 import { isErrorCode, S3Error, type S3ErrorCode } from '../s3/error.ts';
 import { AnswerFailure } from '../s3/failure.ts';
 import { type Headers, headersOf } from '../s3/headers.ts';
 import type { OperationName } from '../s3/operation.ts';
 import { parseXml, type XmlElement } from '../s3/xml.ts';
-import { readBody } from './body.ts';
 import type { UpstreamLog } from './target.ts';
 
 /**

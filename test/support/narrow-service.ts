@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
+import { readBody } from '../../src/s3/body.ts';
 import { S3Error, type S3ErrorCode } from '../../src/s3/error.ts';
 import { unquoteEtag } from '../../src/s3/etag.ts';
 import type { Handler, S3Request, S3Response } from '../../src/s3/message.ts';
 import { decodeUri } from '../../src/s3/uri.ts';
 import { buildXml, childText, parseXml, type XmlNode } from '../../src/s3/xml.ts';
-import { readBody } from '../../src/upstream/body.ts';
 
 export interface NarrowOptions {
   /** Bytes it takes in one PutObject, and copies at once. */

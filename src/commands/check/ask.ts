@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
+import { readBody } from '../../s3/body.ts';
 import { S3Error } from '../../s3/error.ts';
 import { AnswerFailure, TransportFailure } from '../../s3/failure.ts';
 import type { Handler, S3Request } from '../../s3/message.ts';
 import { ownRequest } from '../../s3/own-request.ts';
 import { Query } from '../../s3/query.ts';
 import { encodeKey } from '../../s3/uri.ts';
-import { readBody } from '../../upstream/body.ts';
 
 /** A question to a storage. */
 export interface Question {

@@ -262,8 +262,3 @@ function waitAfter(error: unknown, request: AzureRequest): number | undefined {
   const seconds = cause.retryAfter ?? 0;
   return seconds > LONGEST_RETRY_AFTER ? undefined : seconds * 1000;
 }
-
-/** Lets go of an answer's body that nobody will read; what it still has to say was said by the error thrown for it. */
-export function discard(body: Readable): void {
-  body.on('error', () => undefined).destroy();
-}

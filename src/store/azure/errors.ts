@@ -1,4 +1,5 @@
 import type { IncomingResponse } from '../../http/transport.ts';
+import { dropBody } from '../../s3/body.ts';
 import { S3Error, type S3ErrorCode } from '../../s3/error.ts';
 import { AnswerFailure } from '../../s3/failure.ts';
 import { type Headers, headersOf } from '../../s3/headers.ts';
@@ -190,6 +191,6 @@ async function readDocument({ body }: IncomingResponse): Promise<{ code?: string
     // The status stands whatever becomes of the text beside it.
     return undefined;
   } finally {
-    body.on('error', () => undefined).destroy();
+    dropBody(body);
   }
 }

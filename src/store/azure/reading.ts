@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import type { IncomingResponse } from '../../http/transport.ts';
+import { dropBody } from '../../s3/body.ts';
 import { hasConditions } from '../../s3/conditions.ts';
 import { S3Error } from '../../s3/error.ts';
 import type { Body } from '../../s3/message.ts';
@@ -7,7 +8,7 @@ import { type ByteRange, parseRange } from '../../s3/range.ts';
 import { checkReadConditions } from '../conditions.ts';
 import type { GetObjectInput, GetObjectOutput, ObjectPlace, PartInfo } from '../object-store.ts';
 import { type Blob, blobOfHeaders, describeBlob } from './blob.ts';
-import { type AzureClient, discard } from './client.ts';
+import type { AzureClient } from './client.ts';
 import type { Context } from './context.ts';
 import { deliveryUrl, mayDeliver } from './delivery.ts';
 import { azureStatus } from './errors.ts';
@@ -134,7 +135,7 @@ async function readDirectly(
   try {
     const blob = checkObject(input.key, blobOfHeaders(response.headers));
     if (blob.size === 0) {
-      discard(response.body);
+      dropBody(response.body);
       return undefined;
     }
     const wanted = rangeOf(input.range, blob.size);
@@ -142,7 +143,7 @@ async function readDirectly(
     const body = bodyOf(response, wanted ?? whole, blob.size);
     return { object: describeBlob(input, blob), range: wanted, body };
   } catch (error) {
-    discard(response.body);
+    dropBody(response.body);
     throw error;
   }
 }
@@ -166,7 +167,7 @@ function bodyOf({ headers, body }: IncomingResponse, range: ByteRange | undefine
   const expected = range === undefined ? undefined : `bytes ${range.start}-${range.end}/${size}`;
   const length = range === undefined ? size : range.end - range.start + 1;
   if (headers.get('content-range') !== expected || headers.get('content-length') !== String(length)) {
-    discard(body);
+    dropBody(body);
     throw new S3Error('ServiceUnavailable', { cause: new Error('Azure answered with another range') });
   }
   return body instanceof Readable ? body : null;

@@ -4,9 +4,9 @@ import type { S3Request } from '../../s3/message.ts';
 import { childText, type XmlElement } from '../../s3/xml.ts';
 import type { CompleteMultipartUploadInput } from '../object-store.ts';
 import { uploadPlaceOf } from '../operation.ts';
-import { readXml } from './body.ts';
 import { parseExpectedChecksum, parsePartChecksum } from './checksum.ts';
 import { parseWriteConditions } from './conditions.ts';
+import { readXml } from './document.ts';
 import { parseCount, parsePartNumber } from './parameters.ts';
 
 /** 10,000 parts, each with its checksum, take about 1.5 MiB; more when written with blanks. */

@@ -1,7 +1,7 @@
 import { OWNER } from '../../s3/acl.ts';
-import { parseXml, type XmlNode } from '../../s3/xml.ts';
+import { readBody } from '../../s3/body.ts';
+import { MAX_XML_BYTES, parseXml, type XmlNode } from '../../s3/xml.ts';
 import { refuseUnsupported } from '../decode/attributes.ts';
-import { readBody } from '../decode/body.ts';
 import { parseCount } from '../decode/parameters.ts';
 import { emptyAnswer, xmlAnswer, xmlDate } from '../encode/answer.ts';
 import { bucketOf, type Operations } from '../operation.ts';
@@ -41,7 +41,7 @@ export const bucketOperations = {
   async CreateBucket(request, { store }) {
     refuseUnsupported(request.headers);
     const bucket = bucketOf(request);
-    const body = await readBody(request);
+    const body = await readBody(request.body, MAX_XML_BYTES, 'MaxMessageLengthExceeded');
     if (body.byteLength > 0) parseXml(body, 'CreateBucketConfiguration');
     await store.createBucket(bucket);
     return emptyAnswer(200, { location: `/${bucket}` });

@@ -4,7 +4,7 @@ import { S3Error } from '../../s3/error.ts';
 import { unquoteEtag } from '../../s3/etag.ts';
 import type { S3Request } from '../../s3/message.ts';
 import { childText, type XmlElement, type XmlNode } from '../../s3/xml.ts';
-import { readXml } from '../decode/body.ts';
+import { readXml } from '../decode/document.ts';
 import { xmlAnswer } from '../encode/answer.ts';
 import { bucketOf, checkVersion, type Operations, type ServeContext } from '../operation.ts';
 

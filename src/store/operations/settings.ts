@@ -1,8 +1,8 @@
 import { FULL_CONTROL, OWNER_ID, PRIVATE_ACL } from '../../s3/acl.ts';
+import { readBody } from '../../s3/body.ts';
 import { S3Error, type S3ErrorCode } from '../../s3/error.ts';
 import type { S3Request, S3Response } from '../../s3/message.ts';
-import { childText, parseXml, type XmlElement, type XmlNode } from '../../s3/xml.ts';
-import { readBody } from '../decode/body.ts';
+import { childText, MAX_XML_BYTES, parseXml, type XmlElement, type XmlNode } from '../../s3/xml.ts';
 import { documentAnswer, emptyAnswer, xmlAnswer } from '../encode/answer.ts';
 import type { ObjectStore } from '../object-store.ts';
 import { bucketOf, type Operation, type Operations, placeOf } from '../operation.ts';
@@ -89,7 +89,7 @@ async function headObject(request: S3Request, store: ObjectStore): Promise<void>
 async function checkAcl(request: S3Request): Promise<void> {
   const hasGrants = [...request.headers.keys()].some((name) => name.startsWith('x-amz-grant-'));
   const canned = request.headers.get('x-amz-acl');
-  const body = await readBody(request);
+  const body = await readBody(request.body, MAX_XML_BYTES, 'MaxMessageLengthExceeded');
   const isPrivate = body.byteLength === 0 ? canned === 'private' : canned === undefined && isPrivateAcl(parseXml(body));
   if (isPrivate && !hasGrants) return;
   throw new S3Error('NotImplemented', { message: 'Only the canned ACL private can be set.' });

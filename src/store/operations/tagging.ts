@@ -1,5 +1,5 @@
 import type { XmlNode } from '../../s3/xml.ts';
-import { readXml } from '../decode/body.ts';
+import { readXml } from '../decode/document.ts';
 import { parseTagging } from '../decode/tags.ts';
 import { emptyAnswer, xmlAnswer } from '../encode/answer.ts';
 import { type Operations, placeOf } from '../operation.ts';

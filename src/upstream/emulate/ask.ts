@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
+import { readBody } from '../../s3/body.ts';
 import { S3Error } from '../../s3/error.ts';
 import { type Headers, headersOf } from '../../s3/headers.ts';
 import type { Body, S3Request, S3Response } from '../../s3/message.ts';
 import { type KnownOperation, OPERATIONS } from '../../s3/operation.ts';
 import { Query } from '../../s3/query.ts';
 import { buildXml, type XmlNode } from '../../s3/xml.ts';
-import { readBody } from '../body.ts';
 
 /** What a request of our own asks for; bucket and key are those of the client's request unless given. */
 export interface Question {

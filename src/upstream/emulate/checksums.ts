@@ -1,9 +1,9 @@
+import { dropBody } from '../../s3/body.ts';
 import { type BodyChecksum, checksumHeader, checksumOfHeader, isChecksumValue } from '../../s3/checksum.ts';
 import { copyRefusal } from '../../s3/copy-source.ts';
 import { S3Error } from '../../s3/error.ts';
 import type { Headers } from '../../s3/headers.ts';
 import type { Handler, Layer, S3Request, S3Response } from '../../s3/message.ts';
-import { dropBody } from '../body.ts';
 import type { Dialect } from '../dialect.ts';
 import { pick } from './ask.ts';
 import { formatChecksum, KEPT_CHECKSUM, KEPT_PREFIX, keptChecksum } from './kept.ts';

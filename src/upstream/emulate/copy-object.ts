@@ -1,10 +1,10 @@
+import { dropBody } from '../../s3/body.ts';
 import { copyRefusal, formatCopySource, parseCopySource } from '../../s3/copy-source.ts';
 import { S3Error } from '../../s3/error.ts';
 import type { Headers } from '../../s3/headers.ts';
 import type { Handler, Layer, S3Request, S3Response } from '../../s3/message.ts';
 import { encodeUri } from '../../s3/uri.ts';
 import { childText, parseXml } from '../../s3/xml.ts';
-import { dropBody } from '../body.ts';
 import type { Dialect } from '../dialect.ts';
 import { ACCESS_HEADERS, answerXml, ask, noteEmulation, pick, textOf } from './ask.ts';
 import { makeOfParts } from './multipart.ts';

@@ -1,7 +1,7 @@
+import { readBody } from '../../s3/body.ts';
 import { S3Error } from '../../s3/error.ts';
 import type { Handler, Layer, S3Request, S3Response } from '../../s3/message.ts';
 import { buildXml, childText, MAX_XML_BYTES, parseXml, type XmlElement, type XmlNode } from '../../s3/xml.ts';
-import { readBody } from '../body.ts';
 import type { Dialect } from '../dialect.ts';
 import {
   ACCESS_HEADERS,

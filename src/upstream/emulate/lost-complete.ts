@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
+import { dropBody, readBody } from '../../s3/body.ts';
 import { S3Error } from '../../s3/error.ts';
 import { unquoteEtag } from '../../s3/etag.ts';
 import { AnswerFailure, TransportFailure } from '../../s3/failure.ts';
 import type { Handler, Layer, S3Request, S3Response } from '../../s3/message.ts';
 import { childText, MAX_XML_BYTES, parseXml } from '../../s3/xml.ts';
-import { dropBody, readBody } from '../body.ts';
 import type { Dialect } from '../dialect.ts';
 import { ACCESS_HEADERS, answerXml, ask, noteEmulation, pick, textOf, withText } from './ask.ts';
 

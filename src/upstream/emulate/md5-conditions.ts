@@ -1,9 +1,9 @@
+import { dropBody } from '../../s3/body.ts';
 import { parseCopySource } from '../../s3/copy-source.ts';
 import { S3Error } from '../../s3/error.ts';
 import { quoteEtag, unquoteEtag } from '../../s3/etag.ts';
 import type { Headers } from '../../s3/headers.ts';
 import type { Handler, S3Request } from '../../s3/message.ts';
-import { dropBody } from '../body.ts';
 import { ACCESS_HEADERS, ask, pick } from './ask.ts';
 import type { Md5Names, ObjectName } from './md5-names.ts';
 

@@ -1,8 +1,8 @@
+import { readBody } from '../../s3/body.ts';
 import { S3Error } from '../../s3/error.ts';
 import { quoteEtag, unquoteEtag } from '../../s3/etag.ts';
 import type { Handler, S3Request, S3Response } from '../../s3/message.ts';
 import { buildXml, childText, escapeXml, MAX_XML_BYTES, parseXml, unescapeXml, type XmlNode } from '../../s3/xml.ts';
-import { readBody } from '../body.ts';
 import { ACCESS_HEADERS, ask, pick, textOf, withDocument, withText } from './ask.ts';
 import { elementText } from './listing-page.ts';
 import type { Md5Names } from './md5-names.ts';

@@ -1,6 +1,6 @@
+import { dropBody } from '../../s3/body.ts';
 import { COPY_RANGE, copyRangeLength, copyRefusal, parseCopySource, rangeBeyondSource } from '../../s3/copy-source.ts';
 import type { Handler, Layer, S3Request, S3Response } from '../../s3/message.ts';
-import { dropBody } from '../body.ts';
 import type { Dialect } from '../dialect.ts';
 import { ACCESS_HEADERS, answerXml, ask, isUnsupported, noteEmulation, pick } from './ask.ts';
 

@@ -1,5 +1,5 @@
+import { dropBody } from '../../s3/body.ts';
 import type { Handler, Layer, S3Request, S3Response } from '../../s3/message.ts';
-import { dropBody } from '../body.ts';
 import type { Dialect } from '../dialect.ts';
 import { ACCESS_HEADERS, ask, emptyAnswer, noteEmulation, pick } from './ask.ts';
 import { makeOfParts } from './multipart.ts';

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
+import { readBody } from '../../s3/body.ts';
 import { S3Error } from '../../s3/error.ts';
 import type { S3Request } from '../../s3/message.ts';
-import { readBody } from '../body.ts';
 
 /** A body up to this size is read whole where something about it must be known before it is sent. */
 const SMALL_BYTES = 1024 * 1024;

@@ -1,10 +1,10 @@
 import { PRIVATE_ACL } from '../../s3/acl.ts';
+import { dropBody } from '../../s3/body.ts';
 import { CHECKSUM_ALGORITHMS, checksumHeader } from '../../s3/checksum.ts';
 import { unquoteEtag } from '../../s3/etag.ts';
 import type { Headers } from '../../s3/headers.ts';
 import type { Layer, S3Request, S3Response } from '../../s3/message.ts';
 import { buildXml, type XmlNode } from '../../s3/xml.ts';
-import { dropBody } from '../body.ts';
 import type { Dialect, StandIn } from '../dialect.ts';
 import { ACCESS_HEADERS, ask, isUnsupported, noteEmulation, pick, withText } from './ask.ts';
 import { keptChecksum } from './kept.ts';
