@@ -1,25 +1,7 @@
-/** The cache's counts, as the API gives them. */
-export interface CacheCounts {
-  /** By tier; undefined where there is none. Bytes. */
-  readonly usage: Readonly<
-    Record<string, { readonly bytes: number; readonly count: number; readonly size: number } | undefined>
-  >;
-  readonly rules: readonly RuleCounts[];
-  readonly counters: Readonly<Record<string, number>>;
-  /** By tier: how many by age, and the seconds of all together. */
-  readonly evictions: Readonly<Record<string, { readonly counts: readonly number[]; readonly age: number }>>;
-}
+import { type CacheFigures, FROM_CACHE, type RuleFigures } from '../observe/cache-figures.ts';
 
-export interface RuleCounts {
-  readonly rule: string;
-  /** `GET hit`, `HEAD revalidated` and so on, to a count. */
-  readonly requests: Readonly<Record<string, number>>;
-  /** Bytes of GET answers by result. */
-  readonly bytes: Readonly<Record<string, number>>;
-  readonly bytesFetched: number;
-  readonly revalidations: Readonly<Record<'unchanged' | 'changed', number>>;
-  readonly verified: Readonly<Record<'right' | 'stale', number>>;
-}
+/** The cache's counts, as the API gives them. */
+export type CacheCounts = Pick<CacheFigures, 'usage'> & CacheFigures['stats'];
 
 /** How much of something came from the cache. */
 export interface Share {
@@ -27,17 +9,14 @@ export interface Share {
   readonly fromHere: number;
 }
 
-/** Answers for which nothing was fetched. */
-const FROM_HERE: ReadonlySet<string> = new Set(['hit', 'revalidated', 'stale']);
-
 /** Requests of one method. What is bypassed does not count. */
-export function requestsOf({ requests }: RuleCounts, method: 'GET' | 'HEAD'): Share {
+export function requestsOf({ requests }: RuleFigures, method: 'GET' | 'HEAD'): Share {
   const own = Object.entries(requests).filter(([name]) => name.startsWith(`${method} `));
   return shareOf(own.map(([name, count]) => [name.slice(method.length + 1), count]));
 }
 
 /** Bytes of GET answers, likewise. */
-export function bytesOf({ bytes }: RuleCounts): Share {
+export function bytesOf({ bytes }: RuleFigures): Share {
   return shareOf(Object.entries(bytes));
 }
 
@@ -45,7 +24,7 @@ function shareOf(counts: readonly (readonly [result: string, count: number])[]):
   let [all, fromHere] = [0, 0];
   for (const [result, count] of counts) {
     if (result !== 'bypass') all += count;
-    if (FROM_HERE.has(result)) fromHere += count;
+    if (FROM_CACHE.has(result)) fromHere += count;
   }
   return { all, fromHere };
 }

@@ -1,6 +1,7 @@
+import type { RuleFigures } from '../observe/cache-figures.ts';
 import { escapeXml } from '../s3/xml.ts';
 import type { CleanupView } from './cleanup-api.ts';
-import { bytesOf, type CacheCounts, formatBytes, formatShare, type RuleCounts, requestsOf } from './figures.ts';
+import { bytesOf, type CacheCounts, formatBytes, formatShare, requestsOf } from './figures.ts';
 import type { AdminSources, StorageHealth } from './sources.ts';
 
 /** Text that is HTML already. */
@@ -82,7 +83,7 @@ function cacheTables({ usage, rules, counters }: CacheCounts): string {
   ].join('\n');
 }
 
-function ruleCells(rule: RuleCounts): readonly Cell[] {
+function ruleCells(rule: RuleFigures): readonly Cell[] {
   const [gets, heads, bytes] = [requestsOf(rule, 'GET'), requestsOf(rule, 'HEAD'), bytesOf(rule)];
   return [
     rule.rule,

@@ -1,28 +1,5 @@
 import { Counter, Gauge, type Histogram, type Registry } from 'prom-client';
-
-/** What the metrics want to know of the cache; its own shape fits. */
-export interface CacheFigures {
-  readonly usage: Readonly<
-    Record<string, { readonly bytes: number; readonly count: number; readonly size: number } | undefined>
-  >;
-  readonly stats: {
-    readonly rules: readonly {
-      readonly rule: string;
-      readonly requests: Readonly<Record<string, number>>;
-      readonly bytes: Readonly<Record<string, number>>;
-      readonly bytesFetched: number;
-      readonly revalidations: Readonly<Record<string, number>>;
-      readonly verified: Readonly<Record<string, number>>;
-    }[];
-    readonly counters: Readonly<Record<string, number>>;
-    /** By tier: `counts` by age, as many as `ageBounds` and one; `age` is the sum of all. Seconds. */
-    readonly evictions: Readonly<Record<string, { readonly counts: readonly number[]; readonly age: number }>>;
-    readonly ageBounds: readonly number[];
-  };
-}
-
-/** Answers whose bytes did not come from the storage for them. */
-const FROM_CACHE: ReadonlySet<string> = new Set(['hit', 'revalidated', 'stale']);
+import { type CacheFigures, FROM_CACHE } from './cache-figures.ts';
 
 /**
  * Adds the cache's figures, read when they are asked for. Labels are rules of the configuration, never keys.

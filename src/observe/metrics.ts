@@ -1,6 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { RequestRecord } from '../http/server.ts';
-import { addCacheMetrics, type CacheFigures } from './cache-metrics.ts';
+import type { CacheFigures } from './cache-figures.ts';
+import { addCacheMetrics } from './cache-metrics.ts';
 import { addCleanupMetrics, type CleanupCounts } from './cleanup-metrics.ts';
 
 /** What Sluice counts about itself, in Prometheus' terms. Labels are bounded: never a key, never a bucket. */

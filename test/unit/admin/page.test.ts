@@ -17,6 +17,7 @@ const COUNTS: CacheCounts = {
   ],
   counters: { fills: 2, damaged: 0, diskErrors: 3 },
   evictions: {},
+  ageBounds: [],
 };
 
 function sources(more: Partial<AdminSources> = {}): AdminSources {
