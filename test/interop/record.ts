@@ -37,14 +37,17 @@ export function versionsOf(clients: readonly ClientScenario[]): Promise<Matrix['
   );
 }
 
+/** Whether `COMPATIBILITY=write` asks for the document's rows: an ordinary test run leaves out what only they need. */
+export const isRecording = process.env.COMPATIBILITY === 'write';
+
 /**
- * Keeps rows of a matrix for the document, where `COMPATIBILITY=write` asks for it: an ordinary test run changes no file.
+ * Keeps rows of a matrix for the document, where that is asked for: an ordinary test run changes no file.
  * What earlier runs found stays unless it comes again, so that a long matrix can be made in pieces.
  * @param name of the file; the document shows the files in the order of their names
  * @param order the backends in the order of the document
  */
 export function keep(name: string, matrix: Matrix, order: readonly string[]): void {
-  if (process.env.COMPATIBILITY !== 'write') return;
+  if (!isRecording) return;
   mkdirSync(FOLDER, { recursive: true });
   const path = new URL(`${name}.json`, FOLDER);
   // Written below, in this shape.

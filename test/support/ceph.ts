@@ -32,7 +32,7 @@ export function missingForCeph(): readonly string[] {
   return programs.filter((program) => !existsSync(program));
 }
 
-/** Starts a Ceph of its own on free ports of the loopback interface; takes some 15 seconds. */
+/** Starts a Ceph of its own on free ports of the loopback interface; takes some two seconds. */
 export async function startCeph(): Promise<Ceph> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-ceph-'));
   const port = await freePortPair();
