@@ -12,6 +12,8 @@ import { STAND_IN_KEY, startStandIn } from '../vendors/stand-in.ts';
 
 // Each system on each failure twice, on machines that do other things as well.
 t.setTimeout(240_000);
+// Most of it is waiting. No more at once: a silent storage must not be one that is merely busy.
+t.jobs = 2;
 const MiB = 2 ** 20;
 const BUCKET = 'bucket';
 const RUN = '56f3cb04-38b4-574c-bffb-af1426113194';
@@ -90,6 +92,7 @@ async function zadigBuilds(client: WireClient, work: Buffer): Promise<{ from: Bu
 for (const cache of ['off', 'zadig'] as const) {
   t.test(
     `Zadig builds from nothing where its workspace cannot be had, and an old one stays whole, cache: ${cache}`,
+    { buffered: true },
     async (t) => {
       const setting = await start(t, cache);
       const { client, line } = setting;
@@ -123,6 +126,7 @@ function zenmlDoes(answer: WireAnswer | 'broken'): 'goes on' | 'not found' | 'tr
 for (const cache of ['off', 'zenml'] as const) {
   t.test(
     `ZenML hears of every failure, finds no artifact that was not written, and writes it later, cache: ${cache}`,
+    { buffered: true },
     async (t) => {
       const setting = await start(t, cache);
       const { client, line } = setting;
@@ -174,53 +178,57 @@ function scoreDoes(answer: WireAnswer | 'broken'): 'done' | 'retry' | 'stop' | '
 }
 
 for (const cache of ['off', 'score'] as const) {
-  t.test(`Score tries each part again until it is stored, and completes nothing else, cache: ${cache}`, async (t) => {
-    const setting = await start(t, cache);
-    const { client, line, host } = setting;
-    const slices = [generatedBytes(5 * MiB, 4), generatedBytes(MiB, 5)];
-    for (const fault of FAULTS) {
-      const key = `data/${fault}`;
-      const [id = ''] = textsOf((await client.ask('POST', BUCKET, key, { query: 'uploads' })).text, 'UploadId');
-      const ofUpload = `uploadId=${encodeURIComponent(id)}`;
-      const send = (number: number, body: Buffer) => {
-        const target = client.presign('PUT', BUCKET, key, { query: `partNumber=${number}&${ofUpload}` });
-        const headers = { host, 'content-length': String(body.length) };
-        return client.send({ method: 'PUT', target, headers, body });
-      };
-      for (const [index, body] of slices.entries()) {
-        line.set(fault);
-        for (let attempt = 0; attempt < 2; attempt++) {
-          t.equal(scoreDoes(await answered(send(index + 1, body))), 'retry', `${fault}: part ${index + 1}`);
+  t.test(
+    `Score tries each part again until it is stored, and completes nothing else, cache: ${cache}`,
+    { buffered: true },
+    async (t) => {
+      const setting = await start(t, cache);
+      const { client, line, host } = setting;
+      const slices = [generatedBytes(5 * MiB, 4), generatedBytes(MiB, 5)];
+      for (const fault of FAULTS) {
+        const key = `data/${fault}`;
+        const [id = ''] = textsOf((await client.ask('POST', BUCKET, key, { query: 'uploads' })).text, 'UploadId');
+        const ofUpload = `uploadId=${encodeURIComponent(id)}`;
+        const send = (number: number, body: Buffer) => {
+          const target = client.presign('PUT', BUCKET, key, { query: `partNumber=${number}&${ofUpload}` });
+          const headers = { host, 'content-length': String(body.length) };
+          return client.send({ method: 'PUT', target, headers, body });
+        };
+        for (const [index, body] of slices.entries()) {
+          line.set(fault);
+          for (let attempt = 0; attempt < 2; attempt++) {
+            t.equal(scoreDoes(await answered(send(index + 1, body))), 'retry', `${fault}: part ${index + 1}`);
+          }
+          await recover(setting);
+          const listed = await client.ask('GET', BUCKET, key, { query: ofUpload });
+          t.equal(textsOf(listed.text, 'PartNumber').length, index, `${fault}: no part that was not acknowledged`);
+          const stored = await send(index + 1, body);
+          t.match(stored, { status: 200, headers: { etag: `"${md5Hex(body)}"` } }, `${fault}: stored at last`);
         }
+        t.equal((await client.ask('HEAD', BUCKET, key)).status, 404, `${fault}: no object before its Complete`);
+        const parts = slices.map(
+          (body, at) => `<Part><PartNumber>${at + 1}</PartNumber><ETag>${md5Hex(body)}</ETag></Part>`,
+        );
+        const document = Buffer.from(`<CompleteMultipartUpload>${parts.join('')}</CompleteMultipartUpload>`);
+        const complete = () => client.ask('POST', BUCKET, key, { query: ofUpload, body: document });
+        line.set(fault);
+        t.equal(scoreDoes(await answered(complete())), 'retry', `${fault}: Complete`);
         await recover(setting);
-        const listed = await client.ask('GET', BUCKET, key, { query: ofUpload });
-        t.equal(textsOf(listed.text, 'PartNumber').length, index, `${fault}: no part that was not acknowledged`);
-        const stored = await send(index + 1, body);
-        t.match(stored, { status: 200, headers: { etag: `"${md5Hex(body)}"` } }, `${fault}: stored at last`);
+        t.match(await complete(), { status: 200, text: /<CompleteMultipartUploadResult/ }, fault);
+        t.ok((await client.ask('GET', BUCKET, key)).body.equals(Buffer.concat(slices)), `${fault}: whole`);
+        t.equal((await client.ask('PUT', BUCKET, `${key}.meta`, { body: Buffer.from('{}') })).status, 200);
+        const range = { range: `bytes=${5 * MiB}-` };
+        const url = client.presign('GET', BUCKET, key, { headers: range });
+        line.set(fault);
+        const isRead = !BREAKS_READS[fault] || cache !== 'off';
+        const slice = await answered(client.send({ method: 'GET', target: url, headers: { host, ...range } }));
+        t.equal(scoreDoes(slice), isRead ? 'done' : 'retry', `${fault}: a download`);
+        if (slice !== 'broken' && isRead)
+          t.ok(slice.body.equals(slices[1] ?? Buffer.alloc(0)), `${fault}: the right slice`);
+        const meta = await answered(client.ask('GET', BUCKET, `${key}.meta`));
+        t.equal(scoreDoes(meta), BREAKS_READS[fault] ? 'retry' : 'done', `${fault}: no object looks absent`);
+        await recover(setting);
       }
-      t.equal((await client.ask('HEAD', BUCKET, key)).status, 404, `${fault}: no object before its Complete`);
-      const parts = slices.map(
-        (body, at) => `<Part><PartNumber>${at + 1}</PartNumber><ETag>${md5Hex(body)}</ETag></Part>`,
-      );
-      const document = Buffer.from(`<CompleteMultipartUpload>${parts.join('')}</CompleteMultipartUpload>`);
-      const complete = () => client.ask('POST', BUCKET, key, { query: ofUpload, body: document });
-      line.set(fault);
-      t.equal(scoreDoes(await answered(complete())), 'retry', `${fault}: Complete`);
-      await recover(setting);
-      t.match(await complete(), { status: 200, text: /<CompleteMultipartUploadResult/ }, fault);
-      t.ok((await client.ask('GET', BUCKET, key)).body.equals(Buffer.concat(slices)), `${fault}: whole`);
-      t.equal((await client.ask('PUT', BUCKET, `${key}.meta`, { body: Buffer.from('{}') })).status, 200);
-      const range = { range: `bytes=${5 * MiB}-` };
-      const url = client.presign('GET', BUCKET, key, { headers: range });
-      line.set(fault);
-      const isRead = !BREAKS_READS[fault] || cache !== 'off';
-      const slice = await answered(client.send({ method: 'GET', target: url, headers: { host, ...range } }));
-      t.equal(scoreDoes(slice), isRead ? 'done' : 'retry', `${fault}: a download`);
-      if (slice !== 'broken' && isRead)
-        t.ok(slice.body.equals(slices[1] ?? Buffer.alloc(0)), `${fault}: the right slice`);
-      const meta = await answered(client.ask('GET', BUCKET, `${key}.meta`));
-      t.equal(scoreDoes(meta), BREAKS_READS[fault] ? 'retry' : 'done', `${fault}: no object looks absent`);
-      await recover(setting);
-    }
-  });
+    },
+  );
 }
