@@ -13,10 +13,11 @@ import {
 } from './description.ts';
 import { Fill } from './fill.ts';
 import { isIntact } from './integrity.ts';
-import type { KeyState, Outcome, Sight } from './key-state.ts';
+import type { KeyState, Outcome } from './key-state.ts';
 import { type Origin, toStream } from './origin.ts';
 import type { Call, Shared } from './shared.ts';
-import type { CacheStore, Draft } from './store.ts';
+import { noteShown, questionOf } from './sights.ts';
+import type { Draft } from './store.ts';
 
 /**
  * Finds out which version is the current one, together with all who want to know. A request uses only an answer that was
@@ -52,13 +53,14 @@ async function askNow(state: KeyState, call: Call, origin: Origin, shared: Share
   const { epoch } = state;
   const isQuiet = state.writes === 0;
   const moment: Moment = { askedAt: shared.now(), epoch, isCurrent: () => isQuiet && state.epoch === epoch };
-  const asked = ++state.questions;
+  const { id } = call;
+  const question = questionOf(state);
   const stored = store.find(call.id);
   const filling = fillOf(state);
   const known = filling === undefined ? stored : markOf(filling.description);
   const response = await answerOf(origin, known).catch(async (error: unknown) => {
     if (isAbsent(error)) {
-      await noteShown(state, call.id, { mark: undefined, asked }, store);
+      await noteShown(state, { id, question, shown: undefined }, store);
       if (call.rule.mode === 'exclusive' && moment.isCurrent()) shared.absent.set(call.id, true);
     }
     throw error;
@@ -70,7 +72,7 @@ async function askNow(state: KeyState, call: Call, origin: Origin, shared: Share
   ) {
     dropBody(response.body);
     recorder.revalidated(call.rule.label, 'unchanged');
-    await noteShown(state, call.id, { mark: known, asked }, store);
+    await noteShown(state, { id, question, shown: known }, store);
     if (filling !== undefined) return { kind: 'fill', fill: filling, isNew: false };
     if (stored !== undefined) {
       if (moment.isCurrent()) store.validated(stored, moment.askedAt);
@@ -78,7 +80,7 @@ async function askNow(state: KeyState, call: Call, origin: Origin, shared: Share
     }
   }
   if (known !== undefined) recorder.revalidated(call.rule.label, 'changed');
-  const mayKeep = await noteShown(state, call.id, { mark: found && markOf(found), asked }, store);
+  const mayKeep = await noteShown(state, { id, question, shown: found && markOf(found) }, store);
   const fill = found && beginFill(response, found, { state, call, origin, shared });
   if (fill === undefined) {
     dropBody(response.body);
@@ -88,32 +90,6 @@ async function askNow(state: KeyState, call: Call, origin: Origin, shared: Share
   shared.background(keepWhenWhole(fill, { state, call, shared, moment, mayKeep }));
   if (moment.isCurrent()) state.fill = { fill: fill.fill, epoch, askedAt: moment.askedAt };
   return { kind: 'fill', fill: fill.fill, isNew: true };
-}
-
-/**
- * Takes to heart what an answer of the storage showed: all else goes, and what is on its way is not kept. Questions overlap:
- * where a later one was answered otherwise before, nobody knows which is true now, and neither is kept.
- * @returns whether this version may be kept: asked again when it is
- */
-export async function noteShown(state: KeyState, id: string, sight: Sight, store: CacheStore): Promise<() => boolean> {
-  const { mark, asked } = sight;
-  const isOther = (known: VersionMark | undefined): boolean =>
-    known === undefined || mark === undefined ? known !== mark : !isSameVersion(known, mark);
-  const before = state.shown;
-  const isChange = before !== undefined && isOther(before.mark);
-  const isLate = before !== undefined && asked < before.asked;
-  if (isChange) state.changes++;
-  if (!isLate) state.shown = sight;
-  const { changes } = state;
-  const filling = state.fill?.fill;
-  if (filling !== undefined && isOther(markOf(filling.description))) {
-    state.fill = undefined;
-    // Nobody would ever use what it brings.
-    if (!filling.hasReaders) filling.abort(new Error('another version was found'));
-  }
-  const stored = store.find(id);
-  if (stored !== undefined && isOther(stored)) await store.drop(stored);
-  return () => !(isLate && isChange) && state.changes === changes;
 }
 
 /** When a question was asked, and whether nothing was written since. */

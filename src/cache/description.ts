@@ -71,6 +71,15 @@ export function markOf({ etag, size, lastModified }: Description): VersionMark {
   return { etag, size, lastModified: lastModified.getTime() };
 }
 
+/** The version that an answer is of, also one that gives a part of it; undefined where it does not tell. */
+export function markIn(headers: Headers): VersionMark | undefined {
+  const etag = headers.get('etag');
+  const size = /\/(\d+)$/.exec(headers.get('content-range') ?? '')?.[1] ?? headers.get('content-length');
+  const lastModified = new Date(headers.get('last-modified') ?? '').getTime();
+  if (etag === undefined || size === undefined || Number.isNaN(lastModified)) return undefined;
+  return { etag: unquoteEtag(etag), size: Number(size), lastModified };
+}
+
 export function isSameVersion(a: VersionMark, b: VersionMark): boolean {
   return a.etag === b.etag && a.size === b.size && a.lastModified === b.lastModified;
 }

@@ -1,5 +1,5 @@
-import type { VersionMark } from './description.ts';
 import type { Fill } from './fill.ts';
+import type { Sights } from './sights.ts';
 import type { Stored } from './store.ts';
 
 /** What asking the storage for the current version gave. */
@@ -10,13 +10,6 @@ export type Outcome =
   | { readonly kind: 'fill'; readonly fill: Fill; readonly isNew: boolean }
   /** The object cannot be kept: each request goes its own way. */
   | { readonly kind: 'uncacheable' };
-
-/** What the storage showed, to the question of that number. */
-export interface Sight {
-  /** Undefined when it was no object that could be kept. */
-  readonly mark: VersionMark | undefined;
-  readonly asked: number;
-}
 
 /** What goes on with one object. */
 export interface KeyState {
@@ -30,12 +23,7 @@ export interface KeyState {
   next: Promise<Outcome> | undefined;
   /** The fill under way, of this epoch and asked for at that time. */
   fill: { readonly fill: Fill; readonly epoch: number; readonly askedAt: number } | undefined;
-  /** Questions asked so far, of whichever kind. */
-  questions: number;
-  /** The answer to the latest of them that has been answered. */
-  shown: Sight | undefined;
-  /** How often an answer showed something else than the one before. */
-  changes: number;
+  readonly sights: Sights;
 }
 
 /** The states of objects that something goes on with; others have none. */
@@ -60,9 +48,7 @@ export function createKeyStates(): KeyStates {
           asking: undefined,
           next: undefined,
           fill: undefined,
-          questions: 0,
-          shown: undefined,
-          changes: 0,
+          sights: { answers: 0, changes: 0, last: undefined },
         };
         held = { state, holders: 0 };
         states.set(id, held);

@@ -1,5 +1,5 @@
 import { dropBody } from '../s3/body.ts';
-import { noteShown } from './ask.ts';
+import { isAbsent } from './ask.ts';
 import { BLOCK_BYTES, blockCount, blockLength, type Content } from './content.ts';
 import { describe, markOf, mayBeKept } from './description.ts';
 import { isIntact } from './integrity.ts';
@@ -7,6 +7,7 @@ import type { KeyState } from './key-state.ts';
 import type { ObjectWrite } from './object-write.ts';
 import { createOrigin } from './origin.ts';
 import type { Shared } from './shared.ts';
+import { noteShown, questionOf } from './sights.ts';
 import type { Draft } from './store.ts';
 import type { Write } from './write.ts';
 
@@ -47,9 +48,12 @@ export function keep(write: ObjectWrite, { state }: Write, product: Product, sha
   background(kept);
 }
 
+/** How often it is asked what was written, while others are answered otherwise. */
+const QUESTIONS = 3;
+
 /**
  * The storage's answer to a write lacks what a reader must be told - the date, how it spells the type - so it is asked
- * once; when it shows another version by then, nothing is kept.
+ * for; when it shows another version by then, nothing is kept.
  * @returns whether it was kept
  */
 async function keepAsShown(
@@ -59,16 +63,23 @@ async function keepAsShown(
   { now, breakerOf, signal, store }: Shared,
 ): Promise<boolean> {
   const origin = createOrigin({ next, request, breaker: breakerOf(name.place), signal });
-  const askedAt = now();
-  const asked = ++state.questions;
-  const response = await origin.head();
-  dropBody(response.body);
-  const found = describe(response.headers);
-  const mayKeep = await noteShown(state, id, { mark: found && markOf(found), asked }, store);
-  if (found === undefined || found.etag !== etag || found.size !== size || !mayBeKept(found)) return false;
-  if (!isCurrent() || !(await isIntact(found, draft))) return false;
-  const isLatest = () => isCurrent() && mayKeep();
-  return draft.keep({ description: found, validatedAt: askedAt, isConfirmed: true, isCurrent: isLatest });
+  for (let asked = 0; asked < QUESTIONS && isCurrent(); asked++) {
+    const askedAt = now();
+    const question = questionOf(state);
+    const response = await origin.head().catch(async (error: unknown) => {
+      if (isAbsent(error)) await noteShown(state, { id, question, shown: undefined }, store);
+      throw error;
+    });
+    dropBody(response.body);
+    const found = describe(response.headers);
+    const mayKeep = await noteShown(state, { id, question, shown: found && markOf(found) }, store);
+    if (found === undefined || found.etag !== etag || found.size !== size || !mayBeKept(found)) return false;
+    if (!mayKeep()) continue;
+    if (!isCurrent() || !(await isIntact(found, draft))) return false;
+    const isLatest = () => isCurrent() && mayKeep();
+    return draft.keep({ description: found, validatedAt: askedAt, isConfirmed: true, isCurrent: isLatest });
+  }
+  return false;
 }
 
 /** Bytes one behind the other. */

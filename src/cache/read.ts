@@ -2,14 +2,15 @@ import { dropBody } from '../s3/body.ts';
 import { S3Error } from '../s3/error.ts';
 import type { S3Response } from '../s3/message.ts';
 import { answerHead, RESULT_HEADER } from './answer.ts';
-import { ask, fillOf, isAbsent, noteShown } from './ask.ts';
+import { ask, fillOf, isAbsent } from './ask.ts';
 import { isLineDown } from './breaker.ts';
-import { describe, isSameVersion, markOf } from './description.ts';
+import { describe, isSameVersion, markIn, markOf } from './description.ts';
 import type { KeyState } from './key-state.ts';
 import { atPace, createOrigin, type Origin, toStream } from './origin.ts';
 import type { Rule } from './rules.ts';
 import { serveAtOnce, serveFill, serveStored } from './serve.ts';
 import type { Call, Shared } from './shared.ts';
+import { noteShown, questionOf } from './sights.ts';
 import type { Stored } from './store.ts';
 
 /** What was on its way may be overtaken, or kept bytes turn out damaged; then all is asked again, so often. */
@@ -33,7 +34,7 @@ export async function readObject(call: Call, shared: Shared): Promise<S3Response
           : await getOnce(call, state, origin, shared);
       if (response !== undefined) return response;
     }
-    return await passBy(call);
+    return await passBy(call, state, shared);
   } finally {
     shared.states.release(id);
   }
@@ -58,12 +59,23 @@ function originOf({ request, next, name }: Call, { breakerOf, signal }: Shared):
   return createOrigin({ next, request, breaker: breakerOf(name.place), signal });
 }
 
-/** Sends the request on as it is; nothing is kept. */
-async function passBy({ next, request }: Call): Promise<S3Response> {
-  const { status, headers, body } = await next(request);
+/** Sends the request on as it is; nothing is kept. But nothing older than what it shows may come back later. */
+async function passBy({ next, request, id }: Call, state: KeyState, { store }: Shared): Promise<S3Response> {
+  const question = questionOf(state);
+  const { status, headers, body } = await next(request).catch(async (error: unknown) => {
+    // Whatever version it says that of, what is here is not known to be the one.
+    if (isOfObject(error)) await noteShown(state, { id, question, shown: undefined }, store);
+    throw error;
+  });
+  await noteShown(state, { id, question, shown: markIn(headers) }, store);
   const { pace } = request;
   const own = pace === undefined || body === null ? body : atPace(toStream(body), pace);
   return { status, headers: new Map(headers).set(RESULT_HEADER, 'miss'), body: own };
+}
+
+/** Whether a refusal says something of the object: that it is absent, unchanged, another, or shorter. */
+function isOfObject(error: unknown): boolean {
+  return error instanceof S3Error && [304, 404, 412, 416].includes(error.status);
 }
 
 /** Undefined: something changed under way, try again. */
@@ -87,13 +99,13 @@ async function getOnce(call: Call, state: KeyState, origin: Origin, shared: Shar
     return serveFill(filling, call, 'hit', origin);
   }
   if (rule.mode === 'exclusive' && mayServe && shared.absent.has(id)) throw knownAbsent(request.key);
-  if (shared.uncacheable.has(id)) return passBy(call);
+  if (shared.uncacheable.has(id)) return passBy(call, state, shared);
   if (shared.breakerOf(name.place).isOpen) return whileDown(call, origin, shared);
   try {
     const outcome = await ask(state, call, origin, shared);
     switch (outcome.kind) {
       case 'uncacheable':
-        return await passBy(call);
+        return await passBy(call, state, shared);
       case 'fill':
         return await serveFill(outcome.fill, call, outcome.isNew ? 'miss' : 'revalidated', origin);
       case 'stored':
@@ -136,11 +148,12 @@ async function askHead(call: Call, state: KeyState, origin: Origin, shared: Shar
   const isQuiet = state.writes === 0;
   const isCurrent = () => isQuiet && state.epoch === epoch;
   const askedAt = shared.now();
-  const asked = ++state.questions;
+  const { id } = call;
+  const question = questionOf(state);
   const stored = store.find(call.id);
   const response = await origin.head().catch(async (error: unknown) => {
     if (isAbsent(error)) {
-      await noteShown(state, call.id, { mark: undefined, asked }, store);
+      await noteShown(state, { id, question, shown: undefined }, store);
       if (call.rule.mode === 'exclusive' && isCurrent()) shared.absent.set(call.id, true);
     }
     throw error;
@@ -149,9 +162,9 @@ async function askHead(call: Call, state: KeyState, origin: Origin, shared: Shar
   const found = describe(response.headers);
   const isSame = found !== undefined && stored !== undefined && isSameVersion(markOf(found), stored);
   if (stored !== undefined) shared.recorder.revalidated(call.rule.label, isSame ? 'unchanged' : 'changed');
-  await noteShown(state, call.id, { mark: found && markOf(found), asked }, store);
+  await noteShown(state, { id, question, shown: found && markOf(found) }, store);
   if (stored !== undefined && isSame && isCurrent()) store.validated(stored, askedAt);
-  if (found === undefined) return passBy(call);
+  if (found === undefined) return passBy(call, state, shared);
   const { status, headers } = answerHead(call.request, found, isSame ? 'revalidated' : 'miss');
   return { status, headers, body: null };
 }

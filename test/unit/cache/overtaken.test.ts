@@ -105,3 +105,64 @@ t.test('nor an answer that comes late, when a later question was answered otherw
   await cache.idle();
   t.same([...cache.store.entries()], [], 'nor what was gone for a while');
 });
+
+t.test('nor that of the later question, when the storage looked at it first', async (t) => {
+  for (const how of ['GET', 'PUT']) {
+    const { vendor, handler, cache } = await cached(t);
+    const [earlier, later] = [gate(), gate()];
+    vendor.put('key', 'first');
+    vendor.interfere = () => ({ before: () => earlier.opened });
+    const first = send(handler, { method: 'HEAD', key: 'key' });
+    while (vendor.seen.length === 0) await turn();
+    vendor.interfere = ({ method }) => (method === 'PUT' ? undefined : { after: () => later.opened });
+    const before = vendor.seen.length;
+    const second = send(handler, { method: how, key: 'key', ...(how === 'PUT' && { body: 'old' }) });
+    // A PUT is answered at once; the question that follows it is not.
+    while (vendor.seen.length < before + (how === 'PUT' ? 2 : 1)) await turn();
+    for (let turns = 0; turns < 20; turns++) await turn();
+    vendor.delete('key');
+    earlier.open();
+    t.equal((await first).status, 404);
+    later.open();
+    await second;
+    await cache.idle();
+    t.same([...cache.store.entries()], [], how);
+  }
+});
+
+t.test('nor what was kept before an answer that was passed on, for want of room, showed something else', async (t) => {
+  const { vendor, handler, cache } = await cached(t, { memory: 4_000_000 });
+  const [others, passed] = [gate(), gate()];
+  const size = 490_000;
+  vendor.interfere = () => ({ body: (body) => Readable.from(heldUp(body, others.opened), { objectMode: false }) });
+  const taking = Array.from({ length: 8 }, (_, index) => {
+    vendor.put(`other-${index}`, generatedBytes(size, index));
+    return send(handler, { key: `other-${index}` });
+  });
+  while (vendor.bytesSent() < 8 * 300_000) await turn();
+  const before = vendor.seen.length;
+  vendor.put('key', generatedBytes(size, 10));
+  vendor.interfere = () => (vendor.seen.length === before + 1 ? undefined : { before: () => passed.opened });
+  const first = send(handler, { key: 'key' });
+  while (vendor.seen.length < before + 2) await turn();
+  vendor.interfere = undefined;
+  others.open();
+  await Promise.all(taking);
+  await cache.idle();
+  await send(handler, { key: 'key' });
+  await cache.idle();
+  t.ok(
+    [...cache.store.entries()].some(({ name }) => name.key === 'key'),
+    'kept by who came later',
+  );
+  const truth = generatedBytes(size, 11);
+  vendor.put('key', truth);
+  passed.open();
+  t.ok((await first).bytes.equals(truth));
+  vendor.interfere = () => ({
+    before: () => {
+      throw unreachable;
+    },
+  });
+  t.equal((await send(handler, { key: 'key' })).status, 503);
+});
