@@ -33,10 +33,7 @@ export function xmlAnswer(text: string, status = 200): S3Response {
 /** The request with another document as its body; what the client said about the bytes of its own is left out. */
 export function withDocument(request: S3Request, text: string): S3Request {
   const body = Buffer.from(text);
-  const headers = new Map<string, string>();
-  for (const [name, value] of request.headers) {
-    if (!ABOUT_THE_BYTES.test(name)) headers.set(name, value);
-  }
+  const headers = headersOfOtherBytes(request);
   headers.set('content-length', String(body.byteLength));
   headers.set('content-md5', createHash('md5').update(body).digest('base64'));
   headers.set('x-amz-content-sha256', createHash('sha256').update(body).digest('hex'));
@@ -48,6 +45,17 @@ export function withDocument(request: S3Request, text: string): S3Request {
     bodyChecksum: () => undefined,
     bodyClaims: undefined,
   };
+}
+
+/** The request without a body, and without what the client said about the bytes of its own. */
+export function withoutBody(request: S3Request): S3Request {
+  const headers = headersOfOtherBytes(request);
+  headers.delete('x-amz-content-sha256');
+  return { ...request, headers, body: null, bodyLength: 0, bodyChecksum: () => undefined, bodyClaims: undefined };
+}
+
+function headersOfOtherBytes({ headers }: S3Request): Map<string, string> {
+  return new Map([...headers].filter(([name]) => !ABOUT_THE_BYTES.test(name)));
 }
 
 const ABOUT_THE_BYTES =

@@ -1,8 +1,9 @@
-import { dropBody } from '../s3/body.ts';
+import { dropBody, readBody } from '../s3/body.ts';
 import { COPY_SOURCE, type CopySource, parseCopySource } from '../s3/copy-source.ts';
 import { S3Error } from '../s3/error.ts';
 import { compose, type Handler, type Layer, type S3Request, type S3Response } from '../s3/message.ts';
 import { accessOf, type OperationName } from '../s3/operation.ts';
+import { MAX_XML_BYTES } from '../s3/xml.ts';
 import { authorize, authorizeSource, checkSegment, checkSegments, checkShape } from './authorize.ts';
 import {
   type Caller,
@@ -16,6 +17,7 @@ import {
 } from './catalog.ts';
 import { crossCopy } from './cross-copy.ts';
 import { deleteObjects } from './delete-objects.ts';
+import { withoutBody } from './document.ts';
 
 import { listBuckets } from './list-buckets.ts';
 import { storageKey } from './mapping.ts';
@@ -171,8 +173,9 @@ async function onBucket(call: Call): Promise<S3Response> {
   const { request, target } = call;
   if (target.rule === 'default') return send(call, target, request);
   if (request.operation === 'DeleteBucket') throw new S3Error('AccessDenied');
-  dropBody(request.body);
-  const create = { ...request, body: null, bodyLength: 0 };
+  // What it says of a region is of no use, but whether it came whole is found out at its end.
+  await readBody(request.body, MAX_XML_BYTES, 'MaxMessageLengthExceeded');
+  const create = withoutBody(request);
   const targets = target.pool === undefined ? [target] : targetsOfPool(target, target.pool);
   let created: S3Response | undefined;
   for (const each of targets) {

@@ -183,7 +183,8 @@ function withoutChecksums(element: XmlElement): XmlNode {
 function payloadHash(request: S3Request, { dialect, endpoint }: Target, body: Body): string {
   if (dialect.payload === 'unsigned') return 'UNSIGNED-PAYLOAD';
   const literal = request.headers.get('x-amz-content-sha256');
-  if (literal !== undefined && /^[0-9a-f]{64}$/.test(literal) && body === request.body) return literal;
+  const isOfThis = body === null ? literal === EMPTY_SHA256 : body === request.body;
+  if (literal !== undefined && /^[0-9a-f]{64}$/.test(literal) && isOfThis) return literal;
   if (body instanceof Readable || (endpoint.protocol === 'https' && dialect.payload === 'keep')) {
     return 'UNSIGNED-PAYLOAD';
   }
