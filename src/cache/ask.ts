@@ -12,12 +12,11 @@ import {
   type VersionMark,
 } from './description.ts';
 import { Fill } from './fill.ts';
-import { isIntact } from './integrity.ts';
+import { type BegunFill, keepWhenWhole } from './filling.ts';
 import type { KeyState, Outcome } from './key-state.ts';
 import { type Origin, toStream } from './origin.ts';
 import type { Call, Shared } from './shared.ts';
 import { noteShown, questionOf } from './sights.ts';
-import type { Draft } from './store.ts';
 
 /**
  * Finds out which version is the current one, together with all who want to know. A request uses only an answer that was
@@ -86,8 +85,10 @@ async function askNow(state: KeyState, call: Call, origin: Origin, shared: Share
     dropBody(response.body);
     return { kind: 'uncacheable' };
   }
-  shared.states.hold(call.id);
-  shared.background(keepWhenWhole(fill, { state, call, shared, moment, mayKeep }));
+  const isCurrent = () => moment.isCurrent() && mayKeep();
+  const counted = { kept: 'fillsKept', overtaken: 'fillsOvertaken', failed: 'fillsFailed' } as const;
+  const { name } = call;
+  shared.background(keepWhenWhole(fill, { state, name, id, askedAt: moment.askedAt, isCurrent, counted }, shared));
   if (moment.isCurrent()) state.fill = { fill: fill.fill, epoch, askedAt: moment.askedAt };
   return { kind: 'fill', fill: fill.fill, isNew: true };
 }
@@ -117,11 +118,6 @@ interface AskContext {
   readonly shared: Shared;
 }
 
-interface BegunFill {
-  readonly fill: Fill;
-  readonly draft: Draft;
-}
-
 /** Undefined when the object may not be kept, or there is no room now. */
 function beginFill(
   response: S3Response,
@@ -147,38 +143,6 @@ function beginFill(
     onBytes: (count) => shared.recorder.fetched(call.rule.label, count),
   });
   return { fill, draft };
-}
-
-interface KeepContext {
-  readonly state: KeyState;
-  readonly call: Call;
-  readonly shared: Shared;
-  readonly moment: Moment;
-  /** Whether the storage showed nothing else since. */
-  readonly mayKeep: () => boolean;
-}
-
-/** Makes the fill's bytes the stored version when all are there, right, and not overtaken by a write. Never rejects. */
-async function keepWhenWhole({ fill, draft }: BegunFill, context: KeepContext): Promise<void> {
-  const { state, call, shared, moment, mayKeep } = context;
-  const { recorder, log } = shared;
-  const { description } = fill;
-  const { askedAt } = moment;
-  const isCurrent = () => moment.isCurrent() && mayKeep();
-  try {
-    await fill.finished;
-    if (isCurrent() && !(await isIntact(description, draft))) throw new Error('the bytes do not match the ETag');
-    const isKept =
-      isCurrent() && (await draft.keep({ description, validatedAt: askedAt, isConfirmed: true, isCurrent }));
-    recorder.count(isKept ? 'fillsKept' : 'fillsOvertaken');
-  } catch (err) {
-    recorder.count('fillsFailed');
-    log.info({ err, storage: call.name.storage }, 'a fill was given up');
-  } finally {
-    if (state.fill?.fill === fill) state.fill = undefined;
-    fill.release();
-    shared.states.release(call.id);
-  }
 }
 
 /** Whether the storage says that the object is not there. */

@@ -94,9 +94,17 @@ async function beginOpening(
     return stored && (await store.open(stored));
   };
   const state = states.hold(source);
+  // One that was just written may have to be shown by the storage, and put together, before it is.
   const { asking } = state;
   const isHere = store.find(source) !== undefined;
-  const opened = (isHere || asking === undefined ? open() : asking.then(open))
+  const isComing = asking !== undefined || state.fill?.kept !== undefined;
+  const opened = (
+    isHere || !isComing
+      ? open()
+      : Promise.resolve(asking)
+          .then(() => state.fill?.kept)
+          .then(open)
+  )
     .catch(() => undefined)
     .finally(() => states.release(source));
   if (isHere) await opened;

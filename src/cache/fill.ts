@@ -16,9 +16,9 @@ export interface FillOptions {
   readonly first: Readable;
   /**
    * Asks the storage for a stretch of exactly this version, both ends included. Undefined when it does not know ranges.
-   * Rejects with an S3Error below 500 when there is another version by now.
+   * Rejects with an S3Error below 500 when there is another version by now. Absent where the first bytes' stream brings all.
    */
-  readonly fetchRange: (start: number, end: number) => Promise<Readable | undefined>;
+  readonly fetchRange?: (start: number, end: number) => Promise<Readable | undefined>;
   /** The longest stretch that is asked for at a time, in bytes. */
   readonly partBytes: number;
   /** Turns at asking for stretches, which all fills from one place share. */
@@ -83,7 +83,7 @@ export class Fill {
     this.#blocks = new FillBlocks(size, options.draft);
     this.#segments = createSegments(size, CONNECTIONS, options.partBytes);
     this.#leadNext = this.#segments.endOf(0);
-    this.#hasRanges = size >= PARALLEL_BYTES;
+    this.#hasRanges = options.fetchRange !== undefined && size >= PARALLEL_BYTES;
     if (options.pace === undefined) this.#hurried.resolve();
     this.#beginSettling();
     this.finished = this.#run();
@@ -234,7 +234,7 @@ export class Fill {
       const endTurn = await this.#options.permits.take();
       try {
         if (this.#failure !== undefined) return true;
-        const stream = await this.#options.fetchRange(from, end - 1);
+        const stream = await this.#options.fetchRange?.(from, end - 1);
         if (stream === undefined) {
           this.#hasRanges = false;
           this.#segments.free(start);

@@ -21,8 +21,13 @@ export interface KeyState {
   asking: Promise<unknown> | undefined;
   /** The next one, for all requests that came since. */
   next: Promise<Outcome> | undefined;
-  /** The fill under way, of this epoch and asked for at that time. */
-  fill: { readonly fill: Fill; readonly epoch: number; readonly askedAt: number } | undefined;
+  /**
+   * The fill under way, of this epoch and asked for at that time. Where it only puts together what is here, `kept` resolves
+   * when that is found as one, or never will be.
+   */
+  fill:
+    | { readonly fill: Fill; readonly epoch: number; readonly askedAt: number; readonly kept?: Promise<void> }
+    | undefined;
   readonly sights: Sights;
 }
 

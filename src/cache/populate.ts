@@ -1,15 +1,11 @@
-import { dropBody } from '../s3/body.ts';
-import { isAbsent } from './ask.ts';
 import { BLOCK_BYTES, blockCount, blockLength, type Content } from './content.ts';
-import { describe, markOf, mayBeKept } from './description.ts';
 import { isIntact } from './integrity.ts';
 import type { KeyState } from './key-state.ts';
 import type { ObjectWrite } from './object-write.ts';
-import { createOrigin } from './origin.ts';
 import type { Shared } from './shared.ts';
-import { noteShown, questionOf } from './sights.ts';
 import type { Draft } from './store.ts';
 import type { Write } from './write.ts';
+import { askWritten } from './written.ts';
 
 /** What is to be kept after a write. */
 export interface Product {
@@ -48,38 +44,17 @@ export function keep(write: ObjectWrite, { state }: Write, product: Product, sha
   background(kept);
 }
 
-/** How often it is asked what was written, while others are answered otherwise. */
-const QUESTIONS = 3;
-
-/**
- * The storage's answer to a write lacks what a reader must be told - the date, how it spells the type - so it is asked
- * for; when it shows another version by then, nothing is kept.
- * @returns whether it was kept
- */
+/** Keeps it as the storage shows it; when it shows another version by then, nothing is kept. @returns whether it was kept */
 async function keepAsShown(
-  { request, next, name, ids: [id = ''] }: ObjectWrite,
+  write: ObjectWrite,
   state: KeyState,
-  { draft, etag, size, isCurrent }: Product & { readonly isCurrent: () => boolean },
-  { now, breakerOf, signal, store }: Shared,
+  { draft, isCurrent, ...written }: Product & { readonly isCurrent: () => boolean },
+  shared: Shared,
 ): Promise<boolean> {
-  const origin = createOrigin({ next, request, breaker: breakerOf(name.place), signal });
-  for (let asked = 0; asked < QUESTIONS && isCurrent(); asked++) {
-    const askedAt = now();
-    const question = questionOf(state);
-    const response = await origin.head().catch(async (error: unknown) => {
-      if (isAbsent(error)) await noteShown(state, { id, question, shown: undefined }, store);
-      throw error;
-    });
-    dropBody(response.body);
-    const found = describe(response.headers);
-    const mayKeep = await noteShown(state, { id, question, shown: found && markOf(found) }, store);
-    if (found === undefined || found.etag !== etag || found.size !== size || !mayBeKept(found)) return false;
-    if (!mayKeep()) continue;
-    if (!isCurrent() || !(await isIntact(found, draft))) return false;
-    const isLatest = () => isCurrent() && mayKeep();
-    return draft.keep({ description: found, validatedAt: askedAt, isConfirmed: true, isCurrent: isLatest });
-  }
-  return false;
+  const shown = await askWritten(write, state, { ...written, isCurrent }, shared);
+  if (shown === undefined || !(await isIntact(shown.description, draft))) return false;
+  const { description, askedAt: validatedAt } = shown;
+  return draft.keep({ description, validatedAt, isConfirmed: true, isCurrent: shown.isCurrent });
 }
 
 /** Bytes one behind the other. */

@@ -2,8 +2,9 @@ import { Readable } from 'node:stream';
 import { readBody } from '../s3/body.ts';
 import { unquoteEtag } from '../s3/etag.ts';
 import type { Body, S3Response } from '../s3/message.ts';
+import { assemble } from './assembly.ts';
 import { etagInDocument, isKept, isSuccess, type ObjectWrite, uploadOf } from './object-write.ts';
-import { bytesOfDraft, concatenate, keep } from './populate.ts';
+import { concatenate, keep } from './populate.ts';
 import type { Shared } from './shared.ts';
 import type { CacheStore, Draft } from './store.ts';
 import { copyOnTheWay } from './tee.ts';
@@ -73,9 +74,6 @@ export function createUploadWrites(shared: Shared, uploads: Uploads): UploadWrit
       }
       const body = await readBody(request.body, MAX_DOCUMENT_BYTES, 'MalformedXML');
       const parts = uploads.take(upload, body) ?? [];
-      const close = () => {
-        for (const { draft } of parts) draft.close();
-      };
       let isTaken = false;
       try {
         const send = () => write.next({ ...request, body, bodyLength: body.byteLength });
@@ -86,15 +84,10 @@ export function createUploadWrites(shared: Shared, uploads: Uploads): UploadWrit
           const draft = store.draft(write.name, size);
           if (draft === undefined) return;
           isTaken = true;
-          const pieces = parts.map((part) => bytesOfDraft(part.draft, part.size));
-          const fill = () =>
-            concatenate(pieces, size, draft)
-              .then(() => true)
-              .finally(close);
-          keep(write, own, { draft, size, etag, counter: 'writesKept', fill }, shared);
+          assemble(write, own, { parts, draft, size, etag }, shared);
         });
       } finally {
-        if (!isTaken) close();
+        if (!isTaken) for (const part of parts) part.draft.close();
       }
     },
 

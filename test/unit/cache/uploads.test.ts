@@ -1,9 +1,11 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import t from 'tap';
 import { createUploads, type Part } from '../../../src/cache/uploads.ts';
-import { cached, send } from '../../support/cached.ts';
+import type { Handler } from '../../../src/s3/message.ts';
+import { type CachedAnswer, cached, send } from '../../support/cached.ts';
 import { diskFolder } from '../../support/disk-folder.ts';
 import { generatedBytes } from '../../support/generated.ts';
+import { bytesOf, s3Request } from '../../support/s3-request.ts';
 
 /** A part whose draft only says whether it was closed. */
 function part(size: number, closed: number[], name: number): Part {
@@ -87,4 +89,53 @@ t.test('parts of uploads that are over or given up take no space from what is ke
   const sent = vendor.bytesSent();
   t.equal((await send(handler, { key: 'kept' })).result, 'revalidated', 'it was not pushed out');
   t.equal(vendor.bytesSent(), sent);
+});
+
+async function upload(handler: Handler, pieces: readonly Buffer[]): Promise<CachedAnswer> {
+  await send(handler, { method: 'POST', key: 'up', query: 'uploads' });
+  const etags: string[] = [];
+  for (const [index, body] of pieces.entries()) {
+    const query = `partNumber=${index + 1}&uploadId=upload-0`;
+    etags.push((await send(handler, { method: 'PUT', key: 'up', query, body })).headers.get('etag') ?? '');
+  }
+  const parts = etags.map((etag, i) => `<Part><PartNumber>${i + 1}</PartNumber><ETag>${etag}</ETag></Part>`);
+  const body = `<CompleteMultipartUpload>${parts.join('')}</CompleteMultipartUpload>`;
+  return send(handler, { method: 'POST', key: 'up', query: 'uploadId=upload-0', body });
+}
+
+t.test('who reads an upload just completed follows while its parts are put together', async (t) => {
+  for (const mode of ['revalidate', 'exclusive'] as const) {
+    const disk = { path: diskFolder(t), size: 1_000_000_000, minFree: 0 };
+    const { vendor, handler, cache } = await cached(t, { disk, rules: [{ match: '**', mode }] });
+    const pieces = [1, 2, 3].map((number) => generatedBytes(16_000_000 + number, number));
+    t.equal((await upload(handler, pieces)).status, 200);
+    const response = await handler(s3Request({ method: 'GET', bucket: 'bucket', key: 'up' }));
+    t.same([...cache.store.entries()], [], `${mode}: it begins before they are together`);
+    t.equal(response.headers.get('x-sluice-cache'), mode === 'exclusive' ? 'hit' : 'revalidated');
+    const range = { range: 'bytes=31999990-32000010' };
+    const middle = await send(handler, { key: 'up', headers: range });
+    const whole = Buffer.concat(pieces);
+    t.ok(middle.bytes.equals(whole.subarray(31_999_990, 32_000_011)), 'a range over two parts');
+    t.ok((await bytesOf(response)).equals(whole));
+    await cache.idle();
+    t.equal(vendor.bytesSent(), 0);
+    t.equal(cache.stats().counters.writesKept, 1);
+    t.equal((await send(handler, { key: 'up' })).bytes.length, whole.length);
+    t.equal(vendor.bytesSent(), 0);
+    t.equal(cache.usage().disk?.count, 1);
+  }
+});
+
+t.test('a copy of an upload just completed is kept, though its source goes at once', async (t) => {
+  const disk = { path: diskFolder(t), size: 1_000_000_000, minFree: 0 };
+  const { vendor, handler, cache } = await cached(t, { disk });
+  const pieces = [1, 2].map((number) => generatedBytes(16_000_000 + number, number));
+  t.equal((await upload(handler, pieces)).status, 200);
+  const headers = { 'x-amz-copy-source': '/bucket/up' };
+  t.equal((await send(handler, { method: 'PUT', key: 'copy', headers })).status, 200);
+  await send(handler, { method: 'DELETE', key: 'up' });
+  await cache.idle();
+  t.equal(cache.stats().counters.copiesKept, 1);
+  t.ok((await send(handler, { key: 'copy' })).bytes.equals(Buffer.concat(pieces)));
+  t.equal(vendor.bytesSent(), 0);
 });
