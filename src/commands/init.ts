@@ -10,6 +10,7 @@ import {
   missingReferences,
   normalise,
   type Problem,
+  portOf,
   problemsOf,
   type Surroundings,
   writeDocument,
@@ -155,7 +156,7 @@ ${waits}
 Next:
 
   ${command} check${where}    tries the storage live
-  ${command} serve${where}    runs the gateway on http://127.0.0.1:9000
+  ${command} serve${where}    runs the gateway on http://127.0.0.1:${portOf(answers)}
   ${command} env${where}      prints what points an S3 client at it
 `;
 }

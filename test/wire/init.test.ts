@@ -103,3 +103,20 @@ t.test('writes where the other commands read, and fails where it cannot write', 
   t.equal(nowhere.code, 1);
   t.match(nowhere.stderr, /^sluice: ENOENT/);
 });
+
+t.test('where the storage has the usual port of this machine, the gateway takes another', async (t) => {
+  const keys = ['--access-key', STAND_IN_KEY.accessKey, '--secret-key', SECRET];
+  for (const [endpoint, port] of [
+    ['127.0.0.1:9000', 9010],
+    ['localhost:9001', 9010],
+    ['minio.example:9000', 9000],
+  ] as const) {
+    const cwd = t.testdir();
+    const made = await init(cwd, ['--provider', 'minio', '--endpoint', endpoint, '--protocol', 'http', ...keys]);
+    t.equal(made.code, 0, made.stderr);
+    t.match(made.stdout, `http://127.0.0.1:${port}\n`);
+    const text = readFileSync(join(cwd, 'sluice.yaml'), 'utf8');
+    t.match(text, `listen: 127.0.0.1:${port}\n`);
+    t.match(text, `127.0.0.1:${port + 1}, token`);
+  }
+});

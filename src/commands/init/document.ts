@@ -50,6 +50,11 @@ function defaultComment({ bucket = '' }: Answers): string {
   return bucket === '' ? meaning : `${meaning}, once it has no \`bucket\` of its own`;
 }
 
+/** Where clients connect: 9000, with the admin port behind it, unless the storage is there, as a MinIO on this machine is. */
+export function portOf({ endpoint = '' }: Answers): number {
+  return /^(localhost|127\.0\.0\.1|\[::1\]):900[01](\/|$)/i.test(endpoint) ? 9010 : 9000;
+}
+
 /**
  * The text of a configuration, with comments, and with settings to uncomment.
  * @param schema where the JSON Schema is, seen from the file
@@ -68,7 +73,7 @@ export function writeDocument(answers: Answers, schema: string): string {
 # \${file:PATH} a file's content. \`sluice check\` tries it out; a running gateway takes up what is changed here.
 
 # Where S3 clients connect. Set a certificate before you listen on more than this machine.
-listen: 127.0.0.1:9000
+listen: 127.0.0.1:${portOf(answers)}
 # tls: { cert: /etc/sluice/tls.crt, key: /etc/sluice/tls.key }
 
 # Who may call. This is a key of Sluice's own: those of the storage never reach a client.
@@ -89,7 +94,7 @@ storages:
 # cleanup: { schedule: "0 3 * * *", incompleteUploads: 6d }
 
 # The admin port. Without a token one is made at each start, and printed.
-# admin: { listen: 127.0.0.1:9001, token: "\${SLUICE_ADMIN_TOKEN}" }
+# admin: { listen: 127.0.0.1:${portOf(answers) + 1}, token: "\${SLUICE_ADMIN_TOKEN}" }
 `;
 }
 
