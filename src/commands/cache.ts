@@ -89,7 +89,7 @@ export async function cachePurge(
     throw new ConfigError(['cache purge: name BUCKET[/PREFIX], or give --all']);
   }
   const { purged } = (await call(options, env, 'POST', 'purge', placeOf(place))) as { readonly purged: number };
-  print(`${purged} objects purged`);
+  print(`${countOf(purged)} purged`);
 }
 
 /** Brings objects into the cache, and shows how far it is. @throws Error when some could not be read */
@@ -121,7 +121,7 @@ export async function cacheWarm(
   } finally {
     bar.close();
   }
-  print(`${progress.objectsDone} objects, ${formatBytes(progress.bytesDone)} in the cache or passed through it`);
+  print(`${countOf(progress.objectsDone)}, ${formatBytes(progress.bytesDone)} in the cache or passed through it`);
   if (progress.state === 'failed') throw new Error('the listing failed: see the log of the gateway');
   if (progress.objectsFailed > 0) throw new Error(`${progress.objectsFailed} objects could not be read`);
 }
@@ -187,4 +187,8 @@ function escapeControl(key: string): string {
 
 function print(line: string): void {
   process.stdout.write(`${line}\n`);
+}
+
+function countOf(objects: number): string {
+  return objects === 1 ? '1 object' : `${objects} objects`;
 }

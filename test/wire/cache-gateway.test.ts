@@ -137,7 +137,7 @@ t.test('the API and the command list, warm and purge', async (t) => {
   t.equal(await lost.exited, 1);
   t.match(lost.stderr(), /see the log of the gateway/);
   t.match(gateway.log(), /could not be listed/);
-  t.match(await run('purge', 'cached/ws/deep/'), /1 objects purged/);
+  t.match(await run('purge', 'cached/ws/deep/'), /1 object purged/);
   t.match(await api(gateway.adminUrl, 'purge', {}), { status: 200, json: { purged: 2 } });
   t.match(await api(gateway.adminUrl, 'entries'), { json: { entries: [] } });
   t.match(await api(gateway.adminUrl, 'entries?limit=x'), { status: 400 });
