@@ -50,12 +50,9 @@ const TROUBLES: Readonly<Record<string, { readonly begin: () => unknown; readonl
   },
   'read-only': { begin: () => remount('ro'), end: () => remount('rw') },
   descriptors: {
-    begin: () => {
-      try {
-        for (;;) taken.push(openSync('/dev/null', 'r'));
-      } catch {
-        // None is left.
-      }
+    begin: async () => {
+      // What was opened before, such as the journal, is closed behind everybody's back, and would leave one.
+      for (let quiet = 0; quiet < 5; await delay(20)) quiet = takeAll() === 0 ? quiet + 1 : 0;
     },
     end: () => {
       for (const descriptor of taken) closeSync(descriptor);
@@ -104,6 +101,16 @@ console.log(
     survived,
   }),
 );
+
+/** Takes all descriptors that are left, and gives how many there were. */
+function takeAll(): number {
+  const before = taken.length;
+  try {
+    for (;;) taken.push(openSync('/dev/null', 'r'));
+  } catch {
+    return taken.length - before;
+  }
+}
 
 /** Tried again while a file is open for writing: the journal is written behind everybody's back. */
 async function remount(mode: 'ro' | 'rw'): Promise<void> {
