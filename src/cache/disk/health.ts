@@ -17,7 +17,7 @@ export interface DiskHealth {
 }
 
 /** After a failure the disk is left alone for so long, then tried again. */
-export const ASIDE_MS = 5_000;
+const ASIDE_MS = 5_000;
 
 export function createDiskHealth({ now, log, onError }: HealthOptions): DiskHealth {
   let asideUntil = 0;

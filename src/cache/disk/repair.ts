@@ -15,7 +15,7 @@ export interface RepairOptions {
   readonly signal: AbortSignal;
   /** What the disk refused is looked at again after so long. */
   readonly retryMs: number;
-  /** Told of every failure of the disk. */
+  /** Told once of each time that the disk refused any. */
   readonly onError: (error: unknown) => void;
   /** An entry has no file. */
   readonly onLost: (number: number) => Promise<void>;
@@ -31,10 +31,9 @@ export interface RepairOptions {
 export async function repairIndex(options: RepairOptions): Promise<boolean> {
   const { index, signal, onLost } = options;
   let left: readonly string[] = SHARDS;
-  for (;;) {
+  while (left.length > 0 && !signal.aborted) {
     left = await lookAt(left, options);
-    if (left.length === 0 || signal.aborted) break;
-    await pause(options.retryMs, undefined, { signal }).catch(() => undefined);
+    if (left.length > 0) await pause(options.retryMs, undefined, { signal }).catch(() => undefined);
   }
   for (const number of index.numbers()) {
     if (signal.aborted) return false;
@@ -55,7 +54,7 @@ async function lookAt(shards: readonly string[], options: RepairOptions): Promis
         await look(shard, file, options);
       }
     } catch (error) {
-      options.onError(error);
+      if (refused.length === 0) options.onError(error);
       refused.push(digits);
     }
   }
@@ -73,15 +72,13 @@ async function look(shard: string, fileName: string, { folder, index, onFound }:
     return true;
   };
   const path = join(shard, fileName);
-  const isInPlace = path === folder.pathOf(id, file);
-  if (isInPlace && isKnown()) return;
-  const trailer = isInPlace ? await trailerOf(path) : undefined;
-  if (isInPlace && isKnown()) return;
-  if (trailer === undefined || index.find(id) !== undefined || objectId(trailer.name) !== id) {
-    // Evicted since, it is gone already.
-    await rm(path, { recursive: true, force: true });
-    return;
-  }
+  // Evicted since, it is gone already.
+  const remove = () => rm(path, { recursive: true, force: true });
+  if (path !== folder.pathOf(id, file)) return remove();
+  if (isKnown()) return;
+  const trailer = await trailerOf(path);
+  if (isKnown()) return;
+  if (trailer === undefined || index.find(id) !== undefined || objectId(trailer.name) !== id) return remove();
   const { name, description } = trailer;
   const kept = { description, validatedAt: 0, isConfirmed: false, isCurrent: () => true };
   onFound({ ...newStored(name, kept, 0), file });

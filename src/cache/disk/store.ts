@@ -9,7 +9,7 @@ import { fileContent, openFile } from './content.ts';
 import { openDiskDraft } from './draft.ts';
 import { type DiskEntry, DiskIndex, spaceOf } from './entry-index.ts';
 import { type DiskFolder, freeSpace, isCode, openDiskFolder } from './folder.ts';
-import { ASIDE_MS, createDiskHealth, type DiskHealth } from './health.ts';
+import { createDiskHealth, type DiskHealth } from './health.ts';
 import { createJournal, type Journal, loadJournal } from './journal.ts';
 import { repairIndex } from './repair.ts';
 
@@ -41,6 +41,8 @@ export interface DiskStore extends CacheStore {
 
 /** While there are writes, the free space is looked at this often. */
 const STATFS_MS = 1_000;
+/** Much longer than the disk is left alone after a failure: one bad folder must not keep all others out of use. */
+const REPAIR_AGAIN_MS = 60_000;
 /** A larger object would push out too much. */
 const LARGEST_SHARE = 0.25;
 /** Uses are written down no more often than this for each file. */
@@ -90,7 +92,7 @@ class FileStore implements DiskStore {
         folder: this.#folder,
         index: this.#index,
         signal: this.#closing.signal,
-        retryMs: ASIDE_MS,
+        retryMs: REPAIR_AGAIN_MS,
         onError: (error) => this.#fail(error),
         onLost: (number) => this.#remove(number),
         onFound: (entry) => this.#put(entry, 0),

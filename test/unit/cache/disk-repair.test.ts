@@ -121,7 +121,7 @@ function imageOf(entry: DiskEntry): [Buffer, number, number] {
 
 t.test('closing ends it while it waits', async (t) => {
   const closing = new AbortController();
-  const { options } = await orphans(t, ['a']);
+  const { errors, options } = await orphans(t, ['a']);
   const whole = await repairIndex({
     ...options({
       shard: () => {
@@ -130,9 +130,13 @@ t.test('closing ends it while it waits', async (t) => {
     }),
     retryMs: 3_600_000,
     signal: closing.signal,
-    onError: () => setImmediate(() => closing.abort()),
+    onError: (error) => {
+      errors.push(error);
+      setImmediate(() => closing.abort());
+    },
   });
   t.notOk(whole);
+  t.equal(errors.length, 1, 'a disk that refuses everything is told of once');
 });
 
 t.test('a file that has its place and not yet its entry is left alone', async (t) => {
