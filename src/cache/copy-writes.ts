@@ -97,14 +97,11 @@ async function beginOpening(
   // One that was just written may have to be shown by the storage, and put together, before it is.
   const { asking } = state;
   const isHere = store.find(source) !== undefined;
-  const isComing = asking !== undefined || state.fill?.kept !== undefined;
-  const opened = (
-    isHere || !isComing
-      ? open()
-      : Promise.resolve(asking)
-          .then(() => state.fill?.kept)
-          .then(open)
-  )
+  const untilHere = async (): Promise<void> => {
+    await asking;
+    await state.fill?.kept;
+  };
+  const opened = (isHere ? open() : untilHere().then(open))
     .catch(() => undefined)
     .finally(() => states.release(source));
   if (isHere) await opened;

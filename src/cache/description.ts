@@ -41,13 +41,10 @@ export const CHECKSUM_HEADERS: ReadonlySet<string> = new Set([
  * without length, ETag or date.
  */
 export function describe(headers: Headers): Description | undefined {
-  const etag = headers.get('etag');
-  const length = headers.get('content-length');
-  const lastModified = new Date(headers.get('last-modified') ?? '');
-  if (etag === undefined || etag.startsWith('W/') || headers.has('content-range')) return undefined;
-  if (length === undefined || !/^\d+$/.test(length) || Number.isNaN(lastModified.getTime())) return undefined;
+  const mark = markIn(headers);
+  if (mark === undefined || headers.has('content-range')) return undefined;
   const kept = [...headers].filter(([name]) => !NOT_KEPT.has(name) && !name.startsWith('access-control-'));
-  return { etag: unquoteEtag(etag), size: Number(length), lastModified, headers: new Map(kept) };
+  return { ...mark, lastModified: new Date(mark.lastModified), headers: new Map(kept) };
 }
 
 /**
@@ -74,9 +71,9 @@ export function markOf({ etag, size, lastModified }: Description): VersionMark {
 /** The version that an answer is of, also one that gives a part of it; undefined where it does not tell. */
 export function markIn(headers: Headers): VersionMark | undefined {
   const etag = headers.get('etag');
-  const size = /\/(\d+)$/.exec(headers.get('content-range') ?? '')?.[1] ?? headers.get('content-length');
+  const size = /^(?:bytes .*\/)?(\d+)$/.exec(headers.get('content-range') ?? headers.get('content-length') ?? '')?.[1];
   const lastModified = new Date(headers.get('last-modified') ?? '').getTime();
-  if (etag === undefined || size === undefined || Number.isNaN(lastModified)) return undefined;
+  if (etag === undefined || etag.startsWith('W/') || size === undefined || Number.isNaN(lastModified)) return undefined;
   return { etag: unquoteEtag(etag), size: Number(size), lastModified };
 }
 

@@ -123,7 +123,7 @@ export async function cacheWarm(
   }
   print(`${countOf(progress.objectsDone)}, ${formatBytes(progress.bytesDone)} in the cache or passed through it`);
   if (progress.state === 'failed') throw new Error('the listing failed: see the log of the gateway');
-  if (progress.objectsFailed > 0) throw new Error(`${progress.objectsFailed} objects could not be read`);
+  if (progress.objectsFailed > 0) throw new Error(`${countOf(progress.objectsFailed)} could not be read`);
 }
 
 const POLL_MS = 200;
