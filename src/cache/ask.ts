@@ -1,6 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { dropBody } from '../s3/body.ts';
-import { S3Error } from '../s3/error.ts';
 import type { S3Response } from '../s3/message.ts';
 import {
   type Description,
@@ -14,7 +13,7 @@ import {
 import { Fill } from './fill.ts';
 import { type BegunFill, keepWhenWhole } from './filling.ts';
 import type { KeyState, Outcome } from './key-state.ts';
-import { type Origin, toStream } from './origin.ts';
+import { isAbsent, type Origin, toStream } from './origin.ts';
 import type { Call, Shared } from './shared.ts';
 import { noteShown, questionOf } from './sights.ts';
 
@@ -49,18 +48,18 @@ function begin(state: KeyState, call: Call, origin: Origin, shared: Shared): Pro
 
 async function askNow(state: KeyState, call: Call, origin: Origin, shared: Shared): Promise<Outcome> {
   const { store, recorder } = shared;
+  const { id, name, rule } = call;
   const { epoch } = state;
   const isQuiet = state.writes === 0;
   const moment: Moment = { askedAt: shared.now(), epoch, isCurrent: () => isQuiet && state.epoch === epoch };
-  const { id } = call;
   const question = questionOf(state);
-  const stored = store.find(call.id);
+  const stored = store.find(id);
   const filling = fillOf(state);
   const known = filling === undefined ? stored : markOf(filling.description);
   const response = await answerOf(origin, known).catch(async (error: unknown) => {
     if (isAbsent(error)) {
       await noteShown(state, { id, question, shown: undefined }, store);
-      if (call.rule.mode === 'exclusive' && moment.isCurrent()) shared.absent.set(call.id, true);
+      if (rule.mode === 'exclusive' && moment.isCurrent()) shared.absent.set(id, true);
     }
     throw error;
   });
@@ -70,7 +69,7 @@ async function askNow(state: KeyState, call: Call, origin: Origin, shared: Share
     (response.status === 304 || (found !== undefined && isSameVersion(markOf(found), known)))
   ) {
     dropBody(response.body);
-    recorder.revalidated(call.rule.label, 'unchanged');
+    recorder.revalidated(rule.label, 'unchanged');
     await noteShown(state, { id, question, shown: known }, store);
     if (filling !== undefined) return { kind: 'fill', fill: filling, isNew: false };
     if (stored !== undefined) {
@@ -78,7 +77,7 @@ async function askNow(state: KeyState, call: Call, origin: Origin, shared: Share
       return { kind: 'stored', stored };
     }
   }
-  if (known !== undefined) recorder.revalidated(call.rule.label, 'changed');
+  if (known !== undefined) recorder.revalidated(rule.label, 'changed');
   const mayKeep = await noteShown(state, { id, question, shown: found && markOf(found) }, store);
   const fill = found && beginFill(response, found, { state, call, origin, shared });
   if (fill === undefined) {
@@ -87,7 +86,6 @@ async function askNow(state: KeyState, call: Call, origin: Origin, shared: Share
   }
   const isCurrent = () => moment.isCurrent() && mayKeep();
   const counted = { kept: 'fillsKept', overtaken: 'fillsOvertaken', failed: 'fillsFailed' } as const;
-  const { name } = call;
   shared.background(keepWhenWhole(fill, { state, name, id, askedAt: moment.askedAt, isCurrent, counted }, shared));
   if (moment.isCurrent()) state.fill = { fill: fill.fill, epoch, askedAt: moment.askedAt };
   return { kind: 'fill', fill: fill.fill, isNew: true };
@@ -135,17 +133,14 @@ function beginFill(
     description,
     draft,
     first: toStream(response.body),
-    fetchRange: (start, end) => origin.range(description.etag, start, end),
-    partBytes: call.partBytes,
-    permits: shared.permitsOf(call.name.place),
+    ranges: {
+      fetch: (start, end) => origin.range(description.etag, start, end),
+      partBytes: call.partBytes,
+      permits: shared.permitsOf(call.name.place),
+    },
     isAwaited: () => state.next !== undefined || state.asking !== undefined,
     pace: call.request.pace,
     onBytes: (count) => shared.recorder.fetched(call.rule.label, count),
   });
   return { fill, draft };
-}
-
-/** Whether the storage says that the object is not there. */
-export function isAbsent(error: unknown): boolean {
-  return error instanceof S3Error && error.status === 404;
 }

@@ -5,8 +5,7 @@ import type { Lender } from '../s3/lending.ts';
 import { BLOCK_BYTES } from './content.ts';
 import type { Description } from './description.ts';
 import { FillBlocks } from './fill-blocks.ts';
-import type { Permits } from './permits.ts';
-import { createSegments, type Segments } from './segments.ts';
+import { createSegments, type FillRanges, type Segments } from './segments.ts';
 import type { Draft } from './store.ts';
 
 export interface FillOptions {
@@ -14,15 +13,8 @@ export interface FillOptions {
   readonly draft: Draft;
   /** The whole object's bytes, from the first on. Owned by the fill. */
   readonly first: Readable;
-  /**
-   * Asks the storage for a stretch of exactly this version, both ends included. Undefined when it does not know ranges.
-   * Rejects with an S3Error below 500 when there is another version by now. Absent where the first bytes' stream brings all.
-   */
-  readonly fetchRange?: (start: number, end: number) => Promise<Readable | undefined>;
-  /** The longest stretch that is asked for at a time, in bytes. */
-  readonly partBytes: number;
-  /** Turns at asking for stretches, which all fills from one place share. */
-  readonly permits: Permits;
+  /** How a large object comes in several stretches; undefined where `first` brings all of it. */
+  readonly ranges: FillRanges | undefined;
   /** Whether requests for the object wait to hear which version is the current one, and may want this. */
   readonly isAwaited: () => boolean;
   /** Awaited for what has come, as long as nobody but the one who began it wants it; then it comes over one connection. */
@@ -81,9 +73,9 @@ export class Fill {
     this.#options = options;
     this.description = options.description;
     this.#blocks = new FillBlocks(size, options.draft);
-    this.#segments = createSegments(size, CONNECTIONS, options.partBytes);
+    this.#segments = createSegments(size, CONNECTIONS, options.ranges?.partBytes ?? size);
     this.#leadNext = this.#segments.endOf(0);
-    this.#hasRanges = options.fetchRange !== undefined && size >= PARALLEL_BYTES;
+    this.#hasRanges = options.ranges !== undefined && size >= PARALLEL_BYTES;
     if (options.pace === undefined) this.#hurried.resolve();
     this.#beginSettling();
     this.finished = this.#run();
@@ -191,7 +183,7 @@ export class Fill {
         return true;
       });
     } catch (error) {
-      if (this.#failure !== undefined || isAnswer(error)) throw error;
+      if (this.#failure !== undefined || this.#options.ranges === undefined || isAnswer(error)) throw error;
       await this.#fetch(claimed);
     } finally {
       this.#leadNext = undefined;
@@ -227,14 +219,15 @@ export class Fill {
 
   /** Fetches what is missing of a claimed stretch. False when the storage turned out not to know ranges. */
   async #fetch(start: number): Promise<boolean> {
+    const { ranges } = this.#options;
     const end = this.#segments.endOf(start);
-    for (let attempt = 0; ; attempt++) {
+    for (let attempt = 0; ranges !== undefined; attempt++) {
       const from = this.#blocks.firstMissing(start, end);
       if (from >= end || this.#failure !== undefined) return true;
-      const endTurn = await this.#options.permits.take();
+      const endTurn = await ranges.permits.take();
       try {
         if (this.#failure !== undefined) return true;
-        const stream = await this.#options.fetchRange?.(from, end - 1);
+        const stream = await ranges.fetch(from, end - 1);
         if (stream === undefined) {
           this.#hasRanges = false;
           this.#segments.free(start);
@@ -247,6 +240,7 @@ export class Fill {
         endTurn();
       }
     }
+    return false;
   }
 
   /** Puts a stream's bytes into blocks, until `end` or until `mayEnter` says no at the start of a segment. */

@@ -104,3 +104,8 @@ export function atPace(body: Readable, pace: (bytes: number) => Promise<void>): 
   };
   return Readable.from(chunks(), { objectMode: false });
 }
+
+/** Whether the storage says that the object is not there. */
+export function isAbsent(error: unknown): boolean {
+  return error instanceof S3Error && error.status === 404;
+}

@@ -5,7 +5,7 @@ import type { ObjectWrite } from './object-write.ts';
 import type { Shared } from './shared.ts';
 import type { Draft } from './store.ts';
 import type { Write } from './write.ts';
-import { askWritten } from './written.ts';
+import { afterWrite, askWritten } from './written.ts';
 
 /** What is to be kept after a write. */
 export interface Product {
@@ -19,29 +19,16 @@ export interface Product {
 }
 
 /** Keeps what was written, in the background; readers whose rule need not ask wait for it. Takes over the draft. */
-export function keep(write: ObjectWrite, { state }: Write, product: Product, shared: Shared): void {
-  const { name, ids, rule } = write;
-  const { states, recorder, log, background } = shared;
-  const [id = ''] = ids;
-  const { epoch } = state;
-  const { draft } = product;
-  states.hold(id);
-  const isCurrent = () => state.writes === 0 && state.epoch === epoch;
-  const work = async (): Promise<void> => {
+export function keep(write: ObjectWrite, own: Write, product: Product, shared: Shared): void {
+  afterWrite(write, own, shared, async (isCurrent) => {
     try {
       if (!(await product.fill()) || !isCurrent()) return;
-      if (await keepAsShown(write, state, { ...product, isCurrent }, shared)) recorder.count(product.counter);
-    } catch (err) {
-      log.info({ err, storage: name.storage, rule: rule?.label }, 'a written object was not kept');
+      if (await keepAsShown(write, own.state, { ...product, isCurrent }, shared))
+        shared.recorder.count(product.counter);
     } finally {
-      draft.close();
-      if (state.asking === kept) state.asking = undefined;
-      states.release(id);
+      product.draft.close();
     }
-  };
-  const kept = work();
-  state.asking ??= kept;
-  background(kept);
+  });
 }
 
 /** Keeps it as the storage shows it; when it shows another version by then, nothing is kept. @returns whether it was kept */

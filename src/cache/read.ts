@@ -2,15 +2,15 @@ import { dropBody } from '../s3/body.ts';
 import { S3Error } from '../s3/error.ts';
 import type { S3Response } from '../s3/message.ts';
 import { answerHead, RESULT_HEADER } from './answer.ts';
-import { ask, fillOf, isAbsent } from './ask.ts';
+import { ask, fillOf } from './ask.ts';
 import { isLineDown } from './breaker.ts';
 import { describe, isSameVersion, markIn, markOf } from './description.ts';
 import type { KeyState } from './key-state.ts';
-import { atPace, createOrigin, type Origin, toStream } from './origin.ts';
+import { atPace, createOrigin, isAbsent, type Origin, toStream } from './origin.ts';
 import type { Rule } from './rules.ts';
 import { serveAtOnce, serveFill, serveStored } from './serve.ts';
 import type { Call, Shared } from './shared.ts';
-import { noteShown, questionOf } from './sights.ts';
+import { noteHead, noteShown, questionOf } from './sights.ts';
 import type { Stored } from './store.ts';
 
 /** What was on its way may be overtaken, or kept bytes turn out damaged; then all is asked again, so often. */
@@ -143,29 +143,22 @@ async function headOnce(call: Call, state: KeyState, origin: Origin, shared: Sha
 }
 
 async function askHead(call: Call, state: KeyState, origin: Origin, shared: Shared): Promise<S3Response> {
-  const { store } = shared;
+  const { store, recorder } = shared;
+  const { id, rule, request } = call;
   const { epoch } = state;
   const isQuiet = state.writes === 0;
   const isCurrent = () => isQuiet && state.epoch === epoch;
   const askedAt = shared.now();
-  const { id } = call;
-  const question = questionOf(state);
-  const stored = store.find(call.id);
-  const response = await origin.head().catch(async (error: unknown) => {
-    if (isAbsent(error)) {
-      await noteShown(state, { id, question, shown: undefined }, store);
-      if (call.rule.mode === 'exclusive' && isCurrent()) shared.absent.set(call.id, true);
-    }
+  const stored = store.find(id);
+  const { found } = await noteHead(state, id, origin, store).catch((error: unknown) => {
+    if (isAbsent(error) && rule.mode === 'exclusive' && isCurrent()) shared.absent.set(id, true);
     throw error;
   });
-  dropBody(response.body);
-  const found = describe(response.headers);
   const isSame = found !== undefined && stored !== undefined && isSameVersion(markOf(found), stored);
-  if (stored !== undefined) shared.recorder.revalidated(call.rule.label, isSame ? 'unchanged' : 'changed');
-  await noteShown(state, { id, question, shown: found && markOf(found) }, store);
+  if (stored !== undefined) recorder.revalidated(rule.label, isSame ? 'unchanged' : 'changed');
   if (stored !== undefined && isSame && isCurrent()) store.validated(stored, askedAt);
   if (found === undefined) return passBy(call, state, shared);
-  const { status, headers } = answerHead(call.request, found, isSame ? 'revalidated' : 'miss');
+  const { status, headers } = answerHead(request, found, isSame ? 'revalidated' : 'miss');
   return { status, headers, body: null };
 }
 

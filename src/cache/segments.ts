@@ -1,4 +1,19 @@
+import type { Readable } from 'node:stream';
 import { BLOCK_BYTES } from './content.ts';
+import type { Permits } from './permits.ts';
+
+/** How stretches of an object are asked for. */
+export interface FillRanges {
+  /**
+   * Asks the storage for a stretch of exactly this version, both ends included. Undefined when it does not know ranges.
+   * Rejects with an S3Error below 500 when there is another version by now.
+   */
+  readonly fetch: (start: number, end: number) => Promise<Readable | undefined>;
+  /** The longest stretch that is asked for at a time, in bytes. */
+  readonly partBytes: number;
+  /** Turns at asking for stretches, which all fills from one place share. */
+  readonly permits: Permits;
+}
 
 /**
  * Who fetches which stretch of an object: each is what one connection is asked for at a time, a whole number of blocks, and

@@ -1,5 +1,7 @@
-import { isSameVersion, markOf, type VersionMark } from './description.ts';
+import { dropBody } from '../s3/body.ts';
+import { type Description, describe, isSameVersion, markOf, type VersionMark } from './description.ts';
 import type { KeyState } from './key-state.ts';
+import { isAbsent, type Origin } from './origin.ts';
 import type { CacheStore } from './store.ts';
 
 /** What the storage's answers showed of one object, in the order in which they came. */
@@ -54,4 +56,25 @@ export async function noteShown(
   const stored = store.find(id);
   if (stored !== undefined && isOther(stored)) await store.drop(stored);
   return () => !isUnsure && sights.changes === changes;
+}
+
+/**
+ * Asks the storage by HEAD for the current version, and takes its answer to heart; also that there is none.
+ * @returns `found` undefined when it is no object that could be kept; `isLatest` as of `noteShown`
+ * @throws S3Error as the storage says
+ */
+export async function noteHead(
+  state: KeyState,
+  id: string,
+  origin: Origin,
+  store: CacheStore,
+): Promise<{ readonly found: Description | undefined; readonly isLatest: () => boolean }> {
+  const question = questionOf(state);
+  const response = await origin.head().catch(async (error: unknown) => {
+    if (isAbsent(error)) await noteShown(state, { id, question, shown: undefined }, store);
+    throw error;
+  });
+  dropBody(response.body);
+  const found = describe(response.headers);
+  return { found, isLatest: await noteShown(state, { id, question, shown: found && markOf(found) }, store) };
 }

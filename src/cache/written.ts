@@ -1,11 +1,10 @@
-import { dropBody } from '../s3/body.ts';
-import { isAbsent } from './ask.ts';
-import { type Description, describe, markOf, mayBeKept } from './description.ts';
+import { type Description, mayBeKept } from './description.ts';
 import type { KeyState } from './key-state.ts';
 import type { ObjectWrite } from './object-write.ts';
 import { createOrigin } from './origin.ts';
 import type { Shared } from './shared.ts';
-import { noteShown, questionOf } from './sights.ts';
+import { noteHead } from './sights.ts';
+import type { Write } from './write.ts';
 
 /** What a write made, by the storage's answer to it. */
 export interface Written {
@@ -42,16 +41,33 @@ export async function askWritten(
   const origin = createOrigin({ next, request, breaker: breakerOf(name.place), signal });
   for (let asked = 0; asked < QUESTIONS && isCurrent(); asked++) {
     const askedAt = now();
-    const question = questionOf(state);
-    const response = await origin.head().catch(async (error: unknown) => {
-      if (isAbsent(error)) await noteShown(state, { id, question, shown: undefined }, store);
-      throw error;
-    });
-    dropBody(response.body);
-    const found = describe(response.headers);
-    const isLatest = await noteShown(state, { id, question, shown: found && markOf(found) }, store);
+    const { found, isLatest } = await noteHead(state, id, origin, store);
     if (found === undefined || found.etag !== etag || found.size !== size || !mayBeKept(found)) return undefined;
     if (isLatest()) return { description: found, askedAt, isCurrent: () => isCurrent() && isLatest() };
   }
   return undefined;
+}
+
+/**
+ * Keeps what was written, in the background; readers wait for `work`. Where it fails, nothing is kept.
+ * @param work is told whether no other write began since
+ */
+export function afterWrite(
+  { name, ids: [id = ''], rule }: ObjectWrite,
+  { state }: Write,
+  { states, log, background }: Shared,
+  work: (isCurrent: () => boolean) => Promise<void>,
+): void {
+  const { epoch } = state;
+  states.hold(id);
+  const done = work(() => state.writes === 0 && state.epoch === epoch)
+    .catch((err: unknown) => {
+      log.info({ err, storage: name.storage, rule: rule?.label }, 'a written object was not kept');
+    })
+    .finally(() => {
+      if (state.asking === done) state.asking = undefined;
+      states.release(id);
+    });
+  state.asking ??= done;
+  background(done);
 }

@@ -42,16 +42,18 @@ t.test('fills share their turns, and all of them end', async (t) => {
         keep: async () => true,
         close: () => undefined,
       },
-      partBytes: 8 * 2 ** 20,
       // It says nothing more after its first bytes: all else must come in stretches.
       first: Readable.from([bytes.subarray(0, 2 ** 20)], { objectMode: false }),
-      fetchRange: async (start, end) => {
-        ranges++;
-        most = Math.max(most, ranges);
-        const stream = Readable.from(bytes.subarray(start, end + 1), { objectMode: false });
-        return stream.once('close', () => ranges--);
+      ranges: {
+        partBytes: 8 * 2 ** 20,
+        permits,
+        fetch: async (start, end) => {
+          ranges++;
+          most = Math.max(most, ranges);
+          const stream = Readable.from(bytes.subarray(start, end + 1), { objectMode: false });
+          return stream.once('close', () => ranges--);
+        },
       },
-      permits,
       isAwaited: () => false,
       pace: undefined,
       onBytes: () => undefined,
